@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 DEMO ?= demo
 MODELS := tests/train tests/generate tests/screening
 FAST := "not slow and not postgres and not alone"
-BENCHMARKS := $(filter-out browser own_process obvious_page obvious_grid candidate_rows backbones eyes_%,$(basename $(notdir $(wildcard benchmarks/*.py))))
+BENCHMARKS := $(filter-out adaptations browser own_process obvious_page obvious_grid candidate_rows backbones eyes_%,$(basename $(notdir $(wildcard benchmarks/*.py))))
 
 .PHONY: help setup demo demo-auto test quick quick-models soak check bench docs lock clean
 
@@ -54,7 +54,7 @@ check: $(READY)  ## Lint, types, the direction of imports, and the rules of the 
 bench: $(READY)  ## Every benchmark, one after the other
 	@for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; done
 
-docs: $(READY)  ## Write docs/commands.md from the commands, and the index of docs/decisions.md
+docs: $(READY)  ## Write docs/commands.md and the table of docs/adaptation.md from the code, and the index of docs/decisions.md
 	$(BIN)/python -m cli.reference
 	$(BIN)/python -m tests.decisions_index
 

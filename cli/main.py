@@ -58,6 +58,7 @@ COMMANDS = {  # the place of each command, and its line in `rounds --help`
     "review": ("cli.review:review", "Open the review page."),
     "backbone": ("cli.backbone:backbone", "List, add, show, remove, pretrain, distil or align backbones."),
     "search": ("cli.image_text:search", "Find images by words."),
+    "adaptations": ("cli.adaptations:adaptations", "List every way to adapt a backbone."),
     "train": ("cli.train:train", "Adapt a backbone to a snapshot."),
     "run": ("cli.run:run", "List runs, and remove them."),
     "evaluate": ("cli.train:evaluate", "Measure a run on held-out subjects."),

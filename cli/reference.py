@@ -1,4 +1,7 @@
-"""Write `docs/commands.md`: the help of every command. A test compares it with the commands."""
+"""Write what documents take from the code: the help of every command, and the table of adaptations.
+
+A test compares the pages with the code.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,6 +9,7 @@ from pathlib import Path
 import click
 
 from cli.main import rounds
+from train.adaptation.table_page import put_table
 
 HEADER = "# Commands\n\nEvery command with its help, written by `make docs`.\n"
 
@@ -32,10 +36,12 @@ def render() -> str:
 
 
 def main() -> None:
-    """Write the page."""
-    page = Path(__file__).parent.parent / "docs" / "commands.md"
-    page.write_text(render())
-    click.echo(f"wrote docs/{page.name}")
+    """Write the pages."""
+    docs = Path(__file__).parent.parent / "docs"
+    (docs / "commands.md").write_text(render())
+    adaptation = docs / "adaptation.md"
+    adaptation.write_text(put_table(adaptation.read_text()))
+    click.echo("wrote docs/commands.md and the table in docs/adaptation.md")
 
 
 if __name__ == "__main__":

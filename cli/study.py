@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 import click
 
+from cli.adaptation_options import adaptation_options, adaptation_values
 from cli.backbone_option import backbone_option
 from cli.numbers import IMAGES, LEARNING_RATE, STEPS
 from cli.removal import remove_command
@@ -28,7 +29,6 @@ from curation.snapshots.build import open_snapshot
 from curation.snapshots.mix import MixRecipe
 from curation.status import state_of
 from curation.tables.withdrawals import AffectedKind
-from train.adaptation.methods.table import DEFAULT_METHOD, METHODS
 
 
 @click.group()
@@ -47,7 +47,7 @@ study.add_command(remove_command(NodeKind.STUDY))
 @study.command("run")
 @click.argument("name", required=False)
 @resume_option("study")
-@click.option("--adaptation", type=click.Choice(list(METHODS)), default=DEFAULT_METHOD.kind, show_default=True)
+@adaptation_options()
 @backbone_option("The backbone to adapt")
 @click.option(
     "--arm", "arms", multiple=True, help="An arm. Repeat it for several. Default: all that need no reserve subjects."
@@ -94,6 +94,7 @@ def run_command(
     """
     from train.adaptation.config import AdaptationConfig
     from train.study.plan import ARMS, StudyPlan
+    from train.study.records import start_of_study
     from train.study.request import StudyRequest, queue_study, resume_study
 
     if (name is None) == (resume is None):
@@ -104,6 +105,8 @@ def run_command(
     else:
         mix = {key: options.pop(key) for key in ("real_per_class", "worklists")}
         options["backbone"] = options["backbone"] or project.settings.train.backbone
+        with project.database.read() as session:
+            options |= adaptation_values(options, start_of_study(session, str(name)))
         config = AdaptationConfig.checked(allow_unknown_provenance=allow_unknown_provenance, **options)
         seeds_of_all = tuple(range(seeds))
         plan = StudyPlan.checked(name=name, adaptation=config, arms=arms or ARMS, seeds=seeds_of_all, split=split)

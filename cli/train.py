@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from cli.adaptation_options import adaptation_options, adaptation_values, with_families
 from cli.backbone_option import backbone_option
 from cli.numbers import LEARNING_RATE, SEED, STEPS
 from cli.resume import refuse_beside_resume, resume_option
@@ -24,13 +25,16 @@ from curation.project import Project
 from curation.provenance.public_web import OVERLAP
 from curation.provenance.seen import PUBLIC_WEB
 from curation.snapshots.build import open_snapshot
-from train.adaptation.methods.table import DEFAULT_METHOD, METHODS
+from curation.snapshots.folder import SnapshotFolder
+from train.adaptation.records import start_of_run
+
+AUTO = "auto"
 
 
 @click.command()
 @click.option("--snapshot", "snapshot_name", help="The name of the snapshot; `rounds snapshot list` shows them.")
 @resume_option("run")
-@click.option("--adaptation", type=click.Choice(list(METHODS)), default=DEFAULT_METHOD.kind, show_default=True)
+@adaptation_options(AUTO, also="; `auto` tries those that suit the number of images and keeps the best on validation")
 @backbone_option("The backbone to adapt")
 @click.option("--name", help="The name of the run. Default: SNAPSHOT-ADAPTATION-sSEED.")
 @click.option("--epochs", type=click.IntRange(1, 100_000), default=30, show_default=True)
@@ -45,12 +49,12 @@ from train.adaptation.methods.table import DEFAULT_METHOD, METHODS
 @queue_option("training")
 @json_option
 @pass_project
+@with_families
 def train(
     project: Project,
     /,
     snapshot_name: str | None,
     resume: str | None,
-    adaptation: str,
     name: str | None,
     allow_affected: bool,
     queue: bool,
@@ -76,9 +80,14 @@ def train(
         with project.database.read() as session:
             request = resume_run(session, resume, allow_affected=allow_affected)
     else:
-        name = name or f"{snapshot_name}-{adaptation}-s{options['seed']}"
         options["backbone"] = options["backbone"] or project.settings.train.backbone
-        config = AdaptationConfig.checked(adaptation=adaptation, **options)
+        if options["adaptation"] == AUTO:
+            _try_all(project, str(snapshot_name), name, allow_affected, queue, as_json, options)
+            return
+        name = name or f"{snapshot_name}-{options['adaptation']}-s{options['seed']}"
+        with project.database.read() as session:
+            options |= adaptation_values(options, start_of_run(session, name))
+        config = AdaptationConfig.checked(**options)
         request = RunRequest.checked(
             snapshot=str(snapshot_name), name=name, config=config, allow_affected=allow_affected
         )
@@ -93,9 +102,18 @@ def train(
     use_torch_threads(project)
     with progress_bar(f"{request.config.method.kind} on {request.snapshot}", quiet=as_json) as report:
         run = train_run(project, request, report, now, say=tell)
-    facts: dict[str, Any] = {"run": request.name, "directory": str(run.directory), "validation": run.metrics}
+    facts = _facts_of_run(request.name, run, folder) | ({"stale": stale} if stale else {})
+    emit(facts, as_json, title=f"run {request.name}")
+    if not as_json:
+        click.echo(f"measure it on the test subjects: rounds evaluate {request.name}")
+
+
+def _facts_of_run(name: str, run: Any, folder: SnapshotFolder) -> dict[str, Any]:
+    """The validation metrics, what trained and what it took, and what a reader of them has to know."""
+    facts: dict[str, Any] = {"run": name, "directory": str(run.directory), "validation": run.metrics}
+    facts |= _cost_lines(run.card["parameters"], run.cost)
     near = near_copies_of_folder(folder, "validation")
-    facts |= {"near copies": near, "notice": run.card["notice"]} | ({"stale": stale} if stale else {})
+    facts |= {"near copies": near, "notice": run.card["notice"]}
     if note := run.card["backbone"].get("preprocessing"):
         facts["preprocessing"] = note
     if run.card.get("mixed_scales"):
@@ -106,9 +124,59 @@ def train(
         facts[PUBLIC_WEB] = f"{', '.join(web)} saw web images; {OVERLAP}"
     if run.card.get("affected"):
         facts["withdrawals"] = run.card["affected"]
-    emit(facts, as_json, title=f"run {request.name}")
-    if not as_json:
-        click.echo(f"measure it on the test subjects: rounds evaluate {request.name}")
+    return facts
+
+
+def _try_all(
+    project: Project,
+    snapshot: str,
+    name: str | None,
+    allow_affected: bool,
+    queue: bool,
+    as_json: bool,
+    options: dict[str, Any],
+) -> None:
+    """Make a run of every adaptation that suits the snapshot, and say which is best on validation and why."""
+    from train.adaptation.automatic import choose_best, choose_candidates
+    from train.adaptation.config import AdaptationConfig
+    from train.adaptation.run_job import train_run
+    from train.adaptation.run_request import RunRequest
+
+    chosen_here = ("settings", "start", "interpolate")
+    if queue or options["soup"] != 1 or any(options[option] for option in chosen_here):
+        raise click.UsageError("--adaptation auto goes without --queue, --set, --start, --interpolate and --soup")
+    common = {key: value for key, value in options.items() if key not in ("adaptation", "soup", *chosen_here)}
+    choice = choose_candidates(open_snapshot(project, snapshot))
+    tell(choice.why)
+    use_torch_threads(project)
+    tried: list[dict[str, Any]] = []
+    for candidate in choice.candidates:
+        config = AdaptationConfig.checked(**common, adaptation=candidate.method, **candidate.entries)
+        run_name = f"{name or snapshot}-{candidate.method}-s{config.seed}"
+        request = RunRequest.checked(snapshot=snapshot, name=run_name, config=config, allow_affected=allow_affected)
+        with progress_bar(f"{candidate.method} on {snapshot}", quiet=as_json) as report:
+            run = train_run(project, request, report, now, say=tell)
+        lines = _cost_lines(run.card["parameters"], run.cost)
+        tried.append({"run": run_name, "adaptation": candidate.method, **run.metrics, **lines})
+    best = tried[choose_best([row["validation_loss"] for row in tried])]
+    why = f"{choice.why}; {best['adaptation']} has the lowest validation loss of {len(tried)}"
+    if as_json:
+        emit({"chosen": best["run"], "why": why, "tried": tried}, as_json)
+        return
+    emit(tried, as_json, title="tried")
+    click.echo(f"chosen: {best['run']}: {why}")
+    click.echo(f"measure it on the test subjects: rounds evaluate {best['run']}")
+
+
+def _cost_lines(parameters: dict[str, int], cost: dict[str, float]) -> dict[str, str]:
+    """What trains, and what it took."""
+    trainable, total = parameters["trainable"], parameters["total"]
+    lines = {"trained": f"{trainable:,} of {total:,} weights ({trainable / total:.2%})"}
+    if "extra_bytes" in cost:
+        lines["memory beside the weights"] = f"{cost['extra_bytes'] / 1e6:.1f} MB"
+    if "step_s" in cost:
+        lines["a step"] = f"{cost['step_s']:.3g} s"
+    return lines
 
 
 @click.command()

@@ -4,7 +4,7 @@ A thing can only have been made from older ones, so the order in which things we
 Names get a suffix: snapshots, runs and studies never change, so what replaces them gets another name.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -137,12 +137,25 @@ def _train_run(session: Session, run: Run, names: dict[str, str]) -> RebuildStep
     options = {
         "snapshot": names.get(snapshot, snapshot),
         "name": names[run.name],
-        "adaptation": config.get("adaptation", "linear-probe"),
+        **_adaptation_options(config),
         "backbone": backbone,
         **{key: config.get(key) for key in ("epochs", "steps", "learning_rate", "batch_size", "seed")},
     }
     note = f"then {PlannedCommand('evaluate', (names[run.name],)).as_line()}"
     return RebuildStep(f"run {run.name}", PlannedCommand("train", options=options), note)
+
+
+def _adaptation_options(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that name a method, its settings and its start; what an earlier version saved starts at random."""
+    method = str(config.get("adaptation", "linear-probe"))
+    own = f"{method.replace('-', '_')}_"
+    return {
+        "adaptation": method,
+        "set": tuple(f"{name}={value}" for name, value in config.items() if name.startswith(own)),
+        "start": config.get("start", "random"),
+        "interpolate": bool(config.get("interpolate")),
+        "soup": config.get("soup"),
+    }
 
 
 def _run_study(session: Session, study: Study, names: dict[str, str]) -> RebuildStep:
@@ -153,7 +166,7 @@ def _run_study(session: Session, study: Study, names: dict[str, str]) -> Rebuild
     adaptation = plan.get("adaptation", {})
     options = {
         "seeds": str(len(plan.get("seeds", ()))),
-        "adaptation": adaptation.get("adaptation", "linear-probe"),
+        **_adaptation_options(adaptation),
         "backbone": adaptation.get("backbone", "shipped"),
         "split": plan.get("split", "test"),
         "steps": adaptation.get("steps"),

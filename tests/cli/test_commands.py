@@ -9,6 +9,7 @@ import pytest
 
 from cli.main import rounds
 from cli.reference import render, walk
+from train.adaptation.table_page import put_table
 
 ROOT = Path(__file__).parent.parent.parent
 EVERY = list(walk(rounds, ("rounds",)))
@@ -37,6 +38,8 @@ def test_help_does_not_import_torch() -> None:
 
 def test_the_command_reference_is_what_the_commands_say() -> None:
     assert (ROOT / "docs" / "commands.md").read_text() == render(), "run `make docs` and commit docs/commands.md"
+    adaptation = (ROOT / "docs" / "adaptation.md").read_text()
+    assert adaptation == put_table(adaptation), "run `make docs` and commit docs/adaptation.md"
 
 
 def test_every_command_that_the_readme_shows_exists() -> None:

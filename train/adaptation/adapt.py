@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,13 @@ from curation.provenance.seen import Seen
 from curation.provenance.tombstones import Tombstones
 from curation.provenance.withdrawn import refuse_affected
 from curation.snapshots.folder import SnapshotFolder, SnapshotRow
+from train.adaptation.averages import fit_and_average
 from train.adaptation.config import AdaptationConfig
-from train.adaptation.fit import Examples, History, train_model
+from train.adaptation.fit import Examples, History
+from train.adaptation.methods.closed_heads import fit_closed_head, logistic
 from train.adaptation.methods.implementation import find_implementation
 from train.adaptation.model import AdaptedModel, StandardizedHead
-from train.adaptation.run_folder import read_card, save_run
+from train.adaptation.run_folder import read_card, read_cost, save_run
 from train.adaptation.seen import collect_seen
 from train.adaptation.timing import estimate_runs
 from train.backbones.load import Backbone, load_version
@@ -47,6 +49,11 @@ class RunResult:
     def metrics(self) -> dict[str, float]:
         """Metrics on the validation split."""
         return dict(self.card["metrics"])
+
+    @property
+    def cost(self) -> dict[str, float]:
+        """Seconds of a step and bytes beside the weights, as measured when it was fitted."""
+        return read_cost(self.directory)
 
 
 def adapt(
@@ -105,9 +112,10 @@ def adapt(
         "steps": history.steps,
         "best_step": history.best_step,
         "affected": affected,
-        "metrics": next((point for point in history.evaluations if point["step"] == history.best_step), {}),
+        "metrics": history.metrics,
+        **history.averages,
     }
-    card = save_run(out, model, config, card)
+    card = save_run(out, model, config, card, history.cost)
     remove_checkpoints(out)
     return RunResult(out, card)
 
@@ -172,7 +180,7 @@ def _train(
     """Train what the method trains, from the seed of the configuration."""
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)
-        if config.method.frozen_encoder:
+        if config.method.row.frozen_encoder:
             return _train_head(folder, config, cache, on_progress, checkpoint)
         return _train_encoder(folder, config, cache, on_progress, checkpoint)
 
@@ -185,8 +193,9 @@ def _train_head(
     checkpoint: Checkpoint,
 ) -> tuple[AdaptedModel, History]:
     """Train the head alone, on features computed once."""
+    implementation = find_implementation(config.method)
     name = portable_name(config.backbone, cache.backbone.directory)
-    backbone = find_implementation(config.method).prepare(cache.backbone, config.method, name)
+    backbone = implementation.prepare(cache.backbone, config.method, name)
 
     def examples(rows: Sequence[SnapshotRow]) -> Examples:
         features = torch.from_numpy(cache.of(folder, rows, on_progress))
@@ -197,7 +206,7 @@ def _train_head(
     head = StandardizedHead.fitted(train.inputs(np.arange(len(train_rows))), len(folder.classes))
     head.to(backbone.device)
     validation = examples(validation_rows) if validation_rows else None
-    history = train_model(head, train, validation, config, on_progress, checkpoint)
+    history = implementation.fit(head, train, validation, config, on_progress, checkpoint)
     return AdaptedModel(backbone, head), history
 
 
@@ -218,13 +227,42 @@ def _train_encoder(
     pixels: Pixels = folder.pixels(train_rows)
     sample = train_rows[:: max(1, len(train_rows) // STANDARDIZATION_IMAGES)]
     frozen = torch.from_numpy(cache.of(folder, sample, silent))
-    head = StandardizedHead.fitted(frozen, len(folder.classes))
+    head = StandardizedHead.fitted(frozen, len(folder.classes)).to(backbone.device)
     name = portable_name(config.backbone, backbone.directory)
-    adapted = find_implementation(config.method).prepare(backbone, config.method, name)
+    start = _start_from_probe(head, folder, config, cache, on_progress) if config.start == "probe" else {}
+    implementation = find_implementation(config.method)
+    adapted = implementation.prepare(backbone, config.method, name)
     model = AdaptedModel(adapted, head).to(backbone.device)
+    train = examples(train_rows, pixels)
     validation = examples(validation_rows, folder.pixels(validation_rows)) if validation_rows else None
-    history = train_model(model, examples(train_rows, pixels), validation, config, on_progress, checkpoint)
-    return model, history
+
+    def fit(settings: AdaptationConfig, at: Checkpoint) -> History:
+        return implementation.fit(model, train, validation, settings, on_progress, at)
+
+    history = fit_and_average(fit, model, validation, config, checkpoint)
+    return model, replace(history, averages=start | history.averages)
+
+
+def _start_from_probe(
+    head: StandardizedHead,
+    folder: SnapshotFolder,
+    config: AdaptationConfig,
+    cache: FeatureCache,
+    on_progress: OnProgress,
+) -> dict[str, Any]:
+    """Fit the head to frozen features first: a random one would send wrong gradients into the encoder (LP-FT).
+
+    Kumar et al. 2022, arXiv:2202.10054. Returns what the probe measures on validation.
+    """
+
+    def examples(rows: Sequence[SnapshotRow]) -> Examples:
+        features = torch.from_numpy(cache.of(folder, rows, on_progress))
+        return _examples(folder, rows, lambda chosen: features[chosen])
+
+    validation_rows = folder.rows("validation")
+    validation = examples(validation_rows) if validation_rows else None
+    history = fit_closed_head(logistic, head, examples(folder.rows("train")), validation, config)
+    return {"start": history.metrics}
 
 
 def _run_card(folder: SnapshotFolder, config: AdaptationConfig, backbone: Backbone, seen: Seen) -> dict[str, Any]:

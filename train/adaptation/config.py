@@ -1,14 +1,16 @@
 """The configuration of a run: how a backbone is adapted to a snapshot. Torch-free."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from curation.requests import FrozenRequest
-from train.adaptation.methods.table import DEFAULT_METHOD, METHODS, AnyMethod
+from train.adaptation.rows.table import DEFAULT_METHOD, METHODS, AnyMethod
 from train.backbones.names import absolute_location
 from train.backbones.shipped import SHIPPED
+
+LATER = ("start", "interpolate", "soup")  # newer than saved configurations: at its default an entry is not saved
 
 
 class AdaptationConfig(FrozenRequest):
@@ -38,6 +40,18 @@ class AdaptationConfig(FrozenRequest):
         default=False, description="take a backbone whose card does not say what it saw; every report then says so"
     )
 
+    start: Literal["random", "probe"] = Field(
+        default="random",
+        description="where weights of the encoder move, what the head starts from: random weights, or the optimum of a "
+        "probe on frozen features",
+    )
+    interpolate: bool = Field(
+        default=False, description="keep the point between start and end of the fit that is best on validation"
+    )
+    soup: int = Field(
+        default=1, ge=1, le=100, description="fits from one start with seeds that follow each other, averaged"
+    )
+
     @model_validator(mode="before")
     @classmethod
     def _read_flat_form(cls, values: Any) -> Any:
@@ -45,30 +59,49 @@ class AdaptationConfig(FrozenRequest):
             return values
         values = dict(values)
         kind = values.pop("adaptation", DEFAULT_METHOD.kind)
+        if kind not in METHODS:
+            raise ValueError(f"adaptation: expected one that `rounds adaptations` lists, got {kind!r}")
         method = {"kind": kind}
-        for row in METHODS.values():
-            for saved, default in row.defaults().items():
+        for name, settings in METHODS.items():
+            for saved, default in settings.defaults().items():
                 if saved not in values:
                     continue
                 value = values.pop(saved)
-                if row.kind_name() == kind:
-                    method[saved.removeprefix(row.prefix())] = value
+                if name == kind:
+                    method[saved.removeprefix(settings.prefix())] = value
                 elif value != default:
-                    raise ValueError(f"{saved} belongs to the adaptation {row.kind_name()}, got it with {kind}")
+                    raise ValueError(f"{saved} belongs to the adaptation {name}, got it with {kind}")
         return values | {"method": method}
 
     @model_serializer(mode="wrap")
     def _write_flat_form(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
         values = serialize(self)
         del values["method"]
+        for name in LATER:
+            if values[name] == type(self).model_fields[name].default:
+                del values[name]
         entries = {
-            saved: value for row in METHODS.values() if row.always_saved for saved, value in row.defaults().items()
+            saved: value
+            for settings in METHODS.values()
+            if settings.row.always_saved
+            for saved, value in settings.defaults().items()
         }
         return {"adaptation": self.method.kind, **values, **entries, **self.method.as_entries()}
 
+    @model_validator(mode="after")
+    def _check_moving_weights(self) -> Self:
+        if self.method.row.frozen_encoder and any(
+            getattr(self, name) != type(self).model_fields[name].default for name in LATER
+        ):
+            raise ValueError(
+                f"start, interpolate and soup are for adaptations that move weights of the encoder; {self.method.kind} "
+                "fits a head alone"
+            )
+        return self
+
     def effective_learning_rate(self) -> float:
         """The learning rate that is set, or the default of the method: fewer free weights bear a higher one."""
-        return self.learning_rate or self.method.default_learning_rate
+        return self.learning_rate or self.method.row.learning_rate
 
     def total_steps(self, n_images: int) -> int:
         """Optimiser steps for `n_images` training images."""

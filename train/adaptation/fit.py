@@ -1,7 +1,10 @@
 """Fit a model to labelled examples: weighted sampling, early stopping, the best weights kept."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +19,8 @@ from train.fitting.device import choose_device
 from train.fitting.kept_weights import BestWeights
 from train.fitting.phase import FitProgress, Phase, warmup_cosine
 
+KeepWeights = Callable[[nn.Module, str, int | None], BestWeights]
+
 
 @dataclass(frozen=True, slots=True)
 class Examples:
@@ -29,11 +34,24 @@ class Examples:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """The course of a fit: losses at every evaluation, steps taken, the step whose weights are kept."""
+    """The course of a fit: losses at every evaluation, steps taken, the step whose weights are kept.
+
+    `cost` is what the steps took: seconds each, and bytes beside the weights (gradients, optimiser, the best weights).
+    `averages` says what became of the kept weights afterwards, and `measures` has the metrics of that on validation.
+    """
 
     evaluations: list[dict[str, float]]
     steps: int
     best_step: int
+    cost: dict[str, float] = field(default_factory=dict)
+    averages: dict[str, Any] = field(default_factory=dict)
+    measures: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The metrics of the weights that are kept."""
+        best = next((point for point in self.evaluations if point["step"] == self.best_step), {})
+        return {**best, **self.measures}
 
 
 def sampling_probabilities(examples: Examples, class_balanced: bool) -> Tensor:
@@ -78,28 +96,38 @@ def train_model(
     config: AdaptationConfig,
     on_progress: OnProgress,
     checkpoint: Checkpoint,
+    *,
+    rate_shares: Mapping[nn.Parameter, float] = MappingProxyType({}),
+    keep: KeepWeights = BestWeights,
+    penalty: Callable[[], Tensor] | None = None,
 ) -> History:
     """Fit `model` in place, from `checkpoint` if there is one, to its best weights by validation loss.
 
     Without validation the last weights are kept. Which examples are drawn depends on `config.seed` alone; the caller
-    seeds torch for initial weights and dropout.
+    seeds torch for initial weights and dropout. `rate_shares` lowers the learning rate of single weights; `keep`
+    does more after a step than to keep the best weights, and `penalty` is added to the loss.
     """
     total = config.total_steps(len(train.labels))
     evaluate_every = max(1, total // config.evaluations)
     warmup_steps = max(1, round(total * config.warmup_fraction))
     device = choose_device()
     model.to(device)
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(trained, lr=config.effective_learning_rate(), weight_decay=config.weight_decay)
+    rate = config.effective_learning_rate()
+    groups = [{"params": weights, "lr": rate * share} for share, weights in _by_share(model, rate_shares).items()]
+    optimizer = torch.optim.AdamW(groups, lr=rate, weight_decay=config.weight_decay)
     generator = torch.Generator().manual_seed(config.seed)
     probabilities = sampling_probabilities(train, config.class_balanced)
     labels = torch.from_numpy(train.labels)
     patience_steps = None if config.patience is None else config.patience * evaluate_every
-    best = BestWeights(model, "validation_loss", patience_steps)
+    best = keep(model, "validation_loss", patience_steps)
+
+    begun: list[float] = []
 
     def objective(step: int) -> Tensor:
+        begun.append(time.monotonic())
         chosen = torch.multinomial(probabilities, config.batch_size, replacement=True, generator=generator)
-        return cross_entropy(model(train.inputs(chosen.numpy()).to(device)), labels[chosen].to(device))
+        loss = cross_entropy(model(train.inputs(chosen.numpy()).to(device)), labels[chosen].to(device))
+        return loss if penalty is None else loss + penalty()
 
     phase = Phase(
         "adaptation",
@@ -124,4 +152,21 @@ def train_model(
     every = evaluate_every
     phase.run(objective, evaluate, report, evaluate_every=every, report_every=every, checkpoint_every=every)
     evaluations = [{"step": float(step), **measures} for step, measures in phase.evaluations]
-    return History(evaluations, phase.step, best.step)
+    return History(evaluations, phase.step, best.step, _cost(optimizer, best, begun))
+
+
+def _by_share(model: nn.Module, shares: Mapping[nn.Parameter, float]) -> dict[float, list[nn.Parameter]]:
+    """Group the weights that train by their share of the learning rate, each group in the order of the model."""
+    groups: dict[float, list[nn.Parameter]] = {}
+    for weight in model.parameters():
+        if weight.requires_grad:
+            groups.setdefault(shares.get(weight, 1.0), []).append(weight)
+    return groups
+
+
+def _cost(optimizer: torch.optim.Optimizer, best: BestWeights, begun: list[float]) -> dict[str, float]:
+    """What the steps of this process took; evaluations between steps do not count in the median."""
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    states = [value for state in optimizer.state.values() for value in state.values() if isinstance(value, Tensor)]
+    size = sum(tensor.numel() * tensor.element_size() for tensor in [*weights, *states, *best.weights.values()])
+    return {"extra_bytes": size} | ({"step_s": float(np.median(np.diff(begun)))} if len(begun) > 2 else {})

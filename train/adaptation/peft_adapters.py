@@ -1,5 +1,6 @@
 """Add, save and load the adapters of peft, whichever of its methods made them."""
 
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -7,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from peft import PeftConfig, PeftModel, get_peft_model
 from torch import nn
 
@@ -15,6 +17,7 @@ from train.adaptation.model import AdaptedModel
 from train.backbones.load import Backbone
 
 DIRECTORY = "adapter"
+LINEARS, NORMS = "linears", "norms"
 
 
 def find_layers_to_adapt(model: nn.Module) -> list[str]:
@@ -31,6 +34,28 @@ def find_layers_to_adapt(model: nn.Module) -> list[str]:
     if not found:
         raise BadInput(
             f"expected linear layers or convolutions to adapt, but {type(model).__name__} has none. Choose another"
+            " --adaptation or another backbone."
+        )
+    return found
+
+
+def find_targets(model: nn.Module, kind: str, *, convolutions: bool) -> list[str]:
+    """Find the layers that an adapter of `kind` goes to: normalisations, or linear layers, or else convolutions.
+
+    Raises BadInput when the model has none.
+    """
+    if kind == NORMS:
+        norms = [name for name, part in model.named_modules() if isinstance(part, nn.LayerNorm)]
+        if not norms:
+            raise BadInput(
+                f"expected layer normalisations to adapt, but {type(model).__name__} has none. Choose another"
+                " --adaptation or another backbone."
+            )
+        return norms
+    found = find_layers_to_adapt(model)
+    if not convolutions and not isinstance(model.get_submodule(found[0]), nn.Linear):
+        raise BadInput(
+            f"expected linear layers to adapt, but {type(model).__name__} has convolutions alone. Choose another"
             " --adaptation or another backbone."
         )
     return found
@@ -56,9 +81,19 @@ def load_adapter(directory: Path, device: str, base: Callable[[], Backbone]) -> 
         return replace(backbone, model=PeftModel.from_pretrained(backbone.model, directory / DIRECTORY))
 
 
+NOISE = (
+    "`is_gradient_checkpointing` is deprecated",  # peft 0.21 asks transformers 5.23 for an attribute by its old name
+    "Unsupported layer type '<class 'torch.nn.modules.normalization.LayerNorm'>'",  # LN tuning is for those
+    "Failed to load the CUDA extension",  # BOFT then computes the same without it,
+    "Setting boft_n_butterfly_factor to 1",  # which is its default
+)
+
+
 @contextmanager
 def _quiet_peft() -> Iterator[None]:
-    """Silence a warning no user can act on: peft 0.21 asks transformers 5.23 for an attribute by its old name."""
+    """Silence warnings that no user can act on."""
+    torch.sparse.check_sparse_tensor_invariants.disable()  # as it is by default; SHiRA's updates ask for a word
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+        for noise in NOISE:
+            warnings.filterwarnings("ignore", re.escape(noise))
         yield

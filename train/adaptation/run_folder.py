@@ -5,8 +5,10 @@ It holds config.json, head.safetensors, what the method of adaptation saves, and
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from curation.errors import Conflict, Damaged, NotFound
@@ -15,6 +17,8 @@ from train.adaptation.config import AdaptationConfig
 from train.adaptation.methods.implementation import find_implementation
 from train.adaptation.model import AdaptedModel, StandardizedHead
 from train.backbones.load import Backbone, load_version
+
+COST = "cost.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +40,22 @@ def run_digest(directory: Path) -> str:
     return digest.hexdigest()
 
 
-def save_run(directory: Path, model: AdaptedModel, config: AdaptationConfig, card: dict[str, Any]) -> dict[str, Any]:
-    """Write the run and return the card with its digest; card.json comes last, so a folder that has it is whole."""
+def save_run(
+    directory: Path,
+    model: AdaptedModel,
+    config: AdaptationConfig,
+    card: dict[str, Any],
+    cost: Mapping[str, float] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """Write the run and return the card with its digest; card.json comes last, so a folder that has it is whole.
+
+    `cost` is measured and differs from time to time, so it lies beside the card.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "config.json").write_text(config.model_dump_json(indent=1) + "\n")
     model.head.save(directory / "head.safetensors")
     find_implementation(config.method).save(model, directory, card)
+    (directory / COST).write_text(json.dumps(dict(cost), indent=1, sort_keys=True) + "\n")
     card = card | {"digest": run_digest(directory)}
     with whole_file(directory / "card.json") as partial:
         partial.write_text(json.dumps(card, indent=1, sort_keys=True) + "\n")
@@ -57,6 +71,13 @@ def read_card(directory: Path) -> dict[str, Any]:
         )
     card: dict[str, Any] = json.loads(path.read_text())
     return card
+
+
+def read_cost(directory: Path) -> dict[str, float]:
+    """Read what the steps of a run took; an earlier version did not note it."""
+    path = directory / COST
+    cost: dict[str, float] = json.loads(path.read_text()) if path.is_file() else {}
+    return cost
 
 
 def load_run(directory: Path, device: str, backbone: Backbone | None = None) -> SavedRun:

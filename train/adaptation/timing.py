@@ -38,7 +38,7 @@ def estimate_runs(
     splits = ["train", "validation", *([predicted] if predicted else [])]
     rows = {folder.name: [row for split in dict.fromkeys(splits) for row in folder.rows(split)] for folder in folders}
     steps = sum(config.total_steps(len(folder.rows("train"))) for folder in folders) * seeds
-    if config.method.frozen_encoder:
+    if config.method.row.frozen_encoder:
         images = len({row.pixel_sha256 for of_folder in rows.values() for row in of_folder})
         if images < WORTH_STEPS:
             return None

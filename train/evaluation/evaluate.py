@@ -104,7 +104,7 @@ def predict(run: SavedRun, folder: SnapshotFolder, split: str, features: Feature
     training = run.card["saw"]
     Seen(frozenset(training["subjects"]), frozenset(training["pixel_sha256"])).refuse_leak(rows, split)
     labels, weights = folder.labels(rows), np.ones(len(rows))
-    if features is not None and run.config.method.frozen_encoder:
+    if features is not None and run.config.method.row.frozen_encoder:
         cached = torch.from_numpy(features.of(folder, rows, silent))
         model, examples = run.model.head, Examples(lambda chosen: cached[chosen], labels, weights)
     else:

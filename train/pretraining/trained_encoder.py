@@ -12,7 +12,8 @@ from transformers import PreTrainedModel
 
 from curation.errors import BadInput
 from train.adaptation.methods.implementation import find_implementation
-from train.adaptation.methods.table import Full, Lora
+from train.adaptation.rows.peft_adapters import Lora
+from train.adaptation.rows.weights import Full
 from train.backbones.load import Backbone, quiet_transformers
 from train.backbones.pooling import pool_features
 from train.pretraining.continued_recipe import ContinuedRecipe

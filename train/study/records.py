@@ -53,6 +53,12 @@ def find_open_study(session: Session, plan: StudyPlan) -> Study | None:
     return study
 
 
+def start_of_study(session: Session, name: str) -> str | None:
+    """What the fits of a study start from, as it is stored; None without a study of this name."""
+    study = session.scalars(select(Study).where(Study.name == name)).one_or_none()
+    return None if study is None else str(study.plan.get("adaptation", {}).get("start", "random"))
+
+
 def find_study(session: Session, name: str) -> Study:
     """Find a study by its name; raises NotFound."""
     study = session.scalars(select(Study).where(Study.name == name)).one_or_none()

@@ -114,7 +114,7 @@ def run_study(
     affected = refuse_affected(f"study {plan.name!r}", notes, allow_affected)
     for folder in arms.values():
         check_adaptation(folder, plan.adaptation, backbone)
-    shared = FeatureCache(backbone, feature_directory) if plan.adaptation.method.frozen_encoder else None
+    shared = FeatureCache(backbone, feature_directory) if plan.adaptation.method.row.frozen_encoder else None
     _claim_folder(arms, plan, out)
     on_checked()
     if on_estimate is not None and not (out / "runs").exists():

@@ -9,8 +9,9 @@ import pytest
 
 from curation.errors import BadInput
 from train.adaptation.config import AdaptationConfig, resolve_backbone
-from train.adaptation.methods.implementation import find_implementation
-from train.adaptation.methods.table import METHODS, Full, LinearProbe, Lora, MethodConfig
+from train.adaptation.rows.heads import LinearProbe
+from train.adaptation.rows.peft_adapters import Lora
+from train.adaptation.rows.weights import Full
 from train.backbones.load import Backbone
 from train.backbones.shipped import SHIPPED_BACKBONE
 from train.study.plan import StudyPlan
@@ -23,21 +24,20 @@ SAVED = (
 )
 
 
-@pytest.mark.parametrize("row", METHODS.values(), ids=METHODS)
-def test_a_method_has_a_module_with_the_same_four_names(row: type[MethodConfig]) -> None:
-    module = find_implementation(row())
-    assert vars(module)["Config"] is row
-    assert all(callable(getattr(module, name)) for name in ("prepare", "save", "load"))
-    assert row.__doc__
-    assert row.default_learning_rate > 0
-
-
 def test_a_configuration_is_saved_flat_entry_by_entry_as_release_0_1_saved_it() -> None:
     assert AdaptationConfig(method=Lora()).model_dump_json() == SAVED
     assert AdaptationConfig.parse(SAVED) == AdaptationConfig(method=Lora())
     probe = json.loads(SAVED) | {"adaptation": "linear-probe"}
     assert AdaptationConfig().model_dump(mode="json") == probe
     assert AdaptationConfig.parse(json.dumps(probe)).method == LinearProbe()
+
+
+def test_what_is_newer_than_a_saved_configuration_is_saved_only_where_it_is_asked_for() -> None:
+    asked = AdaptationConfig(method=Lora(), start="probe", interpolate=True, soup=3)
+    saved = json.loads(asked.model_dump_json())
+    assert saved == json.loads(SAVED) | {"start": "probe", "interpolate": True, "soup": 3}
+    assert AdaptationConfig.parse(json.dumps(saved)) == asked
+    assert asked.digest() != AdaptationConfig(method=Lora()).digest()
 
 
 def test_the_settings_of_a_method_are_read_from_the_flat_form_and_from_an_object() -> None:
@@ -50,10 +50,13 @@ def test_the_settings_of_a_method_are_read_from_the_flat_form_and_from_an_object
 @pytest.mark.parametrize(
     ("values", "named"),
     [
-        ({"adaptation": "prompts"}, "'prompts'"),
+        ({"adaptation": "hypnosis"}, "'hypnosis'"),
         ({"adaptation": "full", "lora_rank": 4}, "lora_rank belongs to the adaptation lora, got it with full"),
         ({"adaptation": "lora", "lora_rank": 0}, "rank: .* greater than or equal to 1"),
         ({"adaptation": "lora", "method": {"kind": "lora"}}, "adaptation: Extra inputs"),
+        ({"adaptation": "linear-probe", "start": "probe"}, "linear-probe fits a head alone"),
+        ({"adaptation": "nearest-mean", "soup": 2}, "nearest-mean fits a head alone"),
+        ({"adaptation": "dora", "dora_rank": 0}, "rank: .* greater than 0"),
     ],
 )
 def test_a_method_that_is_unknown_or_has_foreign_settings_is_refused(values: dict[str, object], named: str) -> None:

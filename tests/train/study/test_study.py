@@ -14,7 +14,7 @@ from curation.snapshots.folder import SnapshotFolder
 from tests.train.snapshots import mark_near_copies, write_snapshot
 from tests.train.tiny import save_backbone
 from train.adaptation.config import AdaptationConfig
-from train.adaptation.methods.table import Lora
+from train.adaptation.rows.peft_adapters import Lora
 from train.study.plan import ARMS, ReportFacts, StudyPlan
 from train.study.report import reasons_against_a_claim, state_conclusion, write_report
 from train.study.run import StudyResult, run_study

@@ -1,31 +1,67 @@
-"""What the module of an adaptation method implements, and how it is found."""
+"""What the file of an adaptation method implements, and how it is found."""
 
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
-from train.adaptation.methods.table import MethodConfig
-from train.adaptation.model import AdaptedModel
+from curation.progress import OnProgress
+from train.adaptation.config import AdaptationConfig
+from train.adaptation.fit import Examples, History, train_model
+from train.adaptation.model import AdaptedModel, StandardizedHead
+from train.adaptation.rows.row import MethodConfig
 from train.backbones.load import Backbone
+from train.fitting.checkpoint import Checkpoint
 
 
-class Implementation(Protocol):
-    """How a method changes an encoder, and how what it changed is saved and read again."""
+class Implementation:
+    """How a method changes an encoder, how it is fitted, and how what it changed is saved and read again."""
 
-    def check(self, backbone: Backbone, method: Any) -> None:
+    def check(self, backbone: Backbone, method: MethodConfig) -> None:
         """Raise BadInput where the encoder cannot be adapted with these settings."""
 
-    def prepare(self, backbone: Backbone, method: Any, name: str) -> Backbone:
+    def prepare(self, backbone: Backbone, method: MethodConfig, name: str) -> Backbone:
         """Set which weights train, and add new ones; saved files call the base `name`."""
+        raise NotImplementedError
+
+    def fit(
+        self,
+        model: AdaptedModel | StandardizedHead,
+        train: Examples,
+        validation: Examples | None,
+        config: AdaptationConfig,
+        on_progress: OnProgress,
+        checkpoint: Checkpoint,
+    ) -> History:
+        """Fit what trains, from the checkpoint if there is one: of a frozen encoder the head, else the whole model."""
+        return train_model(model, train, validation, config, on_progress, checkpoint)
 
     def save(self, model: AdaptedModel, directory: Path, card: dict[str, Any]) -> None:
         """Write into the run's folder what it takes to rebuild the encoder; the head is saved by the caller."""
+        raise NotImplementedError
 
     def load(self, directory: Path, device: str, base: Callable[[], Backbone]) -> Backbone:
         """Rebuild the adapted encoder from the run's folder; `base` loads the backbone it was adapted from."""
+        raise NotImplementedError
+
+
+class FrozenEncoder(Implementation):
+    """A method that fits the head alone."""
+
+    def prepare(self, backbone: Backbone, method: MethodConfig, name: str) -> Backbone:
+        """Freeze the encoder."""
+        backbone.model.requires_grad_(False)
+        return backbone
+
+    def save(self, model: AdaptedModel, directory: Path, card: dict[str, Any]) -> None:
+        """Write nothing: the encoder is the backbone's."""
+
+    def load(self, directory: Path, device: str, base: Callable[[], Backbone]) -> Backbone:
+        """Load the backbone."""
+        return base()
 
 
 def find_implementation(method: MethodConfig) -> Implementation:
-    """Import the module of a method by its name, so that the table of methods never imports torch."""
-    return cast(Implementation, import_module(f"{__package__}.{method.kind.replace('-', '_')}"))
+    """Import the file that the method's row names, so that the table of methods never imports torch."""
+    module = import_module(f"{__package__}.{method.row.module}")
+    return cast(Implementation, module.IMPLEMENTATION)
