@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+import math
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +17,7 @@ from curation.project import Project
 from curation.readers.accounts import sign_out_everywhere, unlock_reader
 from review_ui.security.devices import DEVICE_COOKIE, KNOWN_FOR
 from review_ui.security.throttle import (
+    FIRST_WAIT,
     FORGOTTEN_AFTER,
     FREE_TRIES,
     LONGEST_WAIT,
@@ -209,6 +212,7 @@ def test_two_hundred_tries_at_once_keep_no_reader_out(project: Project) -> None:
 
     sign_in = f"{server.url}/rounds/sign-in"
     right = {"name": "ada", "password": PASSWORD}
+    started = time.monotonic()
     try:
         with httpx.Client(trust_env=False, timeout=60) as reader, httpx.Client(trust_env=False, timeout=60) as client:
             assert reader.post(sign_in, data=right, headers=origin).status_code == 200
@@ -217,7 +221,8 @@ def test_two_hundred_tries_at_once_keep_no_reader_out(project: Project) -> None:
                 assert reader.post(sign_in, data=right, headers=origin).status_code == 200
                 answers = Counter(job.result()[0] for job in tries)
             assert all(job.result()[1] for job in tries if job.result()[0] != 401)
-            assert answers[401] <= 2 * FREE_TRIES
+            waits = int(math.log2((time.monotonic() - started) / FIRST_WAIT.total_seconds() + 1))  # each twice the last
+            assert answers[401] <= 2 * (FREE_TRIES + waits)  # a slow machine gives time for more than the first tries
             assert set(answers) <= {401, 429, 503}
             assert reader.post(sign_in, data=right, headers=origin).status_code == 200
     finally:
