@@ -27,6 +27,7 @@ def worklists_page(room: Room, context: BrowserContext) -> Page:
     sign_in_anywhere(page, room, room.reader(Role.CURATOR))
     page.get_by_role("link", name="Worklists", exact=True).click()
     expect(page.get_by_text("Another worklist")).to_be_visible()
+    wait_until_settled(page)  # a rerun would close a list that is open
     return page
 
 
