@@ -51,7 +51,7 @@ class Geometry:
     window: tuple[float, float] | None = None  # (centre, width)
     frame: int | None = None  # of the source file, from 0
     affine: tuple[tuple[float, ...], ...] | None = None  # 4 rows of 4
-    value_unit: str | None = None  # of CT, and of values in Hounsfield units: HU, a RescaleType, `other` or `unknown`
+    value_unit: str | None = None  # of CT, PET and values in HU: a RescaleType, Units, `other` or `unknown`
 
 
 NO_GEOMETRY = Geometry()

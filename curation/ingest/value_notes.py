@@ -9,6 +9,7 @@ from curation.provenance.value_scales import (
     describe_units,
     explain_mix,
     explain_units,
+    modalities_of,
     units_of,
     without_units,
 )
@@ -36,13 +37,13 @@ def _scale_notes(scales: Mapping[ValueScale, int], standing: Mapping[ValueScale,
 
 
 def _unit_notes(scales: Mapping[ValueScale, int], standing: Mapping[ValueScale, int]) -> list[str]:
-    """Say that CT images of an unknown or another unit come beside others in Hounsfield units."""
+    """Say that CT or PET images of one unit come beside those of another."""
     mixed = explain_units(scales)
     here, others = units_of(scales), units_of(standing)
     apart = (
-        f"The project has real CT images in another unit than these: {describe_units(others)}; here "
-        f"{describe_units(here)}. Equal stored values do not mean the same. Import images of another unit into a "
-        "project of their own."
+        f"The project has real {modalities_of([*here, *others])} images in another unit than these: "
+        f"{describe_units(others)}; here {describe_units(here)}. Equal stored values do not mean the same. Import "
+        "images of another unit into a project of their own."
     )
     return ([mixed] if mixed else []) + ([apart] if here and set(others) - set(here) else [])
 

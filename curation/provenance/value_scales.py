@@ -1,12 +1,21 @@
 """Compare what stored values stand for: on other scales or in other units, equal values differ."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Self
 
 HOUNSFIELD, UNKNOWN_UNIT, ANOTHER_UNIT = "HU", "unknown", "other"
-_IN_WORDS = {HOUNSFIELD: "in HU", UNKNOWN_UNIT: "of an unknown unit", ANOTHER_UNIT: "of a RescaleType of its own"}
+PET_UNITS = (  # of Units, PS3.3, C.8.9.1.1.3
+    *("CNTS", "NONE", "CM2", "CM2ML", "PCNT", "CPS", "BQML", "MGMINML", "UMOLMINML", "MLMING", "MLG", "1CM", "UMOLML"),
+    *("PROPCNTS", "PROPCPS", "MLMINML", "MLML", "GML", "STDDEV"),
+)
+_IN_WORDS = {
+    HOUNSFIELD: "in HU",
+    UNKNOWN_UNIT: "of an unknown unit",
+    ANOTHER_UNIT: "of a type of its own",
+    **{unit: f"of Units {unit}" for unit in PET_UNITS},
+}
 _SHOWN = 3
 
 
@@ -61,6 +70,11 @@ def describe_units(units: Counter[str]) -> str:
     )
 
 
+def modalities_of(units: Iterable[str]) -> str:
+    """Say which images have these units."""
+    return "CT and PET" if set(units) & set(PET_UNITS) else "CT"
+
+
 def explain_mix(counts: Mapping[ValueScale, int], what_settles: str) -> str | None:
     """Say that images are on several scales and what settles it; None where all are on one."""
     scales = without_units(counts)
@@ -73,12 +87,12 @@ def explain_mix(counts: Mapping[ValueScale, int], what_settles: str) -> str | No
 
 
 def explain_units(counts: Mapping[ValueScale, int]) -> str | None:
-    """Say that CT images are in several units; None where all are in one."""
+    """Say that CT or PET images are in several units; None where all are in one."""
     units = units_of(counts)
     if len(units) < 2:
         return None
     return (
-        f"The CT images are in several units: {describe_units(units)}. Equal stored values do not mean the same, and a "
-        "window or a model takes them as if they did. Import only files of one unit, or give the others their "
-        "RescaleSlope, RescaleIntercept and RescaleType."
+        f"The {modalities_of(units)} images are in several units: {describe_units(units)}. Equal stored values do not "
+        "mean the same, and a window or a model takes them as if they did. Import only files of one unit, or give the "
+        "others their RescaleSlope, RescaleIntercept and RescaleType (of PET: Units)."
     )

@@ -77,7 +77,7 @@ class Image(Keyed, Base):
     resuming a batch is "do the missing indexes"; altered ones the image they were made from.
 
     A stored value v stands for (v - signed_offset) * rescale_slope + rescale_intercept; windows are in those units.
-    `value_unit` is `HU`, another RescaleType, `other` or `unknown` for CT, and NULL where nothing has to state one.
+    `value_unit` is `HU`, another RescaleType, the Units of PET, `other` or `unknown`; NULL where none is required.
     `frame` counts frames or slices of the source file from 0, `affine` (4 rows of 4) places the slice in the scanner,
     `covariates` define subgroups and never identify anybody. A withdrawn image is a tombstone: its
     row and digests stay, its file is gone.

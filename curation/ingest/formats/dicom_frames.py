@@ -44,7 +44,7 @@ from curation.ingest.formats.dicom_preamble import is_bare, transfer_syntax
 from curation.ingest.formats.value_remarks import NO_RESCALE, OTHER_UNIT
 from curation.ingest.formats.value_scale import SIGNED_OFFSET, store_whole_numbers, turn_values
 from curation.ingest.incoming import Unreadable
-from curation.provenance.value_scales import ANOTHER_UNIT, HOUNSFIELD, UNKNOWN_UNIT
+from curation.provenance.value_scales import ANOTHER_UNIT, HOUNSFIELD, PET_UNITS, UNKNOWN_UNIT
 
 _CALIBRATED = ("CT", "PT")
 _RESCALE_TYPES = ("OD", HOUNSFIELD, "US", "MGML", "Z_EFF", "ED", "EDW", "HU_MOD", "PCT")  # PS3.3, C.11.1.1.2
@@ -187,12 +187,15 @@ def _unit(header: Dataset, number: int) -> str:
 
 
 def _kept_unit(header: Dataset, number: int) -> str | None:
-    """The unit that is kept of CT, and of whatever is in Hounsfield units; a type that the standard lacks is not."""
-    named = _unit(header, number)
-    if read_code(header, "Modality") != "CT" and named != HOUNSFIELD:
+    """The unit that is kept of CT, PET and whatever is in Hounsfield units; one that no standard names is not."""
+    named, modality = _unit(header, number), read_code(header, "Modality")
+    if modality not in _CALIBRATED and named != HOUNSFIELD:
         return None
     if _lacks_rescale(header, number):
         return UNKNOWN_UNIT
+    if modality == "PT" and named != HOUNSFIELD:
+        of_pet = read_code(header, "Units") or named  # an export of ours says it as RescaleType
+        return of_pet if of_pet in PET_UNITS else ANOTHER_UNIT if of_pet else UNKNOWN_UNIT
     return named if named in _RESCALE_TYPES else ANOTHER_UNIT if named else HOUNSFIELD
 
 

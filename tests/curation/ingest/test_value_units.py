@@ -96,11 +96,16 @@ def test_ct_of_another_unit_than_that_of_an_earlier_import_is_said_at_import_sna
         (_scanner(HU, 1, 0, True, Modality=["CT", "PT"]), "HU"),
         (_scanner(HU, 1, 0, True, Modality="OT", RescaleType="HU"), "HU"),
         (_scanner(HU, 1, 0, True, Modality="MR", RescaleType="US"), None),
+        (_scanner(HU, 1, 0, True, Modality="PT", Units=" bqml "), "BQML"),
+        (_scanner(HU, 1, 0, True, Modality="PT", RescaleType="GML"), "GML"),
+        (_scanner(HU, 1, 0, True, Modality="PT", Units="of Dr Doe"), "other"),
+        (_scanner(HU, 1, 0, True, Modality="PT"), "unknown"),
+        (_without("RescaleSlope", Modality="PT", Units="BQML"), "unknown"),
         (_without("RescaleSlope"), "unknown"),
         (_without("RescaleSlope", Modality="MR"), None),
     ],
 )
-def test_the_unit_of_ct_is_kept_beside_its_scale(
+def test_the_unit_of_ct_and_pet_is_kept_beside_its_scale(
     project: Project, tmp_path: Path, change: Change, unit: str | None
 ) -> None:
     _import(project, _folder(tmp_path, x=change))
@@ -111,3 +116,12 @@ def test_the_unit_of_ct_is_kept_beside_its_scale(
 def test_ct_of_one_unknown_unit_is_not_called_mixed(project: Project, tmp_path: Path) -> None:
     files = {"x": _without("RescaleSlope"), "mr": _scanner(HU, 1, 0, True, Modality="MR")}
     assert not any("in several units" in note for note in _import(project, _folder(tmp_path, **files)).notes)
+
+
+def test_pet_in_two_units_is_said(project: Project, tmp_path: Path) -> None:
+    files = {
+        "x": _scanner(HU, 1, 0, True, Modality="PT", Units="BQML"),
+        "y": _scanner(HU // 2, 1, 0, True, Modality="PT", Units="GML"),
+    }
+    [note] = [note for note in _import(project, _folder(tmp_path, **files)).notes if "in several units" in note]
+    assert note.startswith("The CT and PET images are in several units: 1 of Units ")
