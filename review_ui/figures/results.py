@@ -15,7 +15,7 @@ from curation.tables.reading import Reading, Verdict, Worklist, WorklistItem, Wo
 from review_ui.figures.acceptance import acceptance
 from review_ui.figures.readings import GivenReading, audits_of, candidates_of, readings_of
 from review_ui.figures.reasons import ReasonByClass, reasons_by_class
-from review_ui.figures.screening import CheckAgainstReaders, screening_against_readers
+from review_ui.figures.screening import CheckAgainstReaders, screened_with, screening_against_readers
 from review_ui.figures.timing import ReaderTime, time_by_reader, time_histogram
 
 State = tuple[int, int, tuple[int, ...]]
@@ -33,6 +33,7 @@ class ResultFigures:
     histogram: Sequence[tuple[str, int]]
     times: Sequence[ReaderTime]
     screening: Sequence[CheckAgainstReaders]
+    screened_with: Sequence[str]  # backbones
 
 
 def state_of_results(session: Session, worklist_id: int) -> State:
@@ -63,4 +64,5 @@ def result_figures(session: Session, worklist: Worklist, kind: ReaderKind) -> Re
         histogram=time_histogram(single_readings),
         times=time_by_reader(single_readings),
         screening=screening_against_readers(session, worklist.id, judged + audits) if judged else [],
+        screened_with=screened_with(session, worklist.id) if judged else [],
     )

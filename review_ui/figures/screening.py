@@ -7,8 +7,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from curation.estimates import Estimate, proportion_over_images
+from curation.provenance.public_web import describe_backbone
 from curation.queries import newest_screenings
-from curation.tables.generation import ScreenedImage, ScreeningCheck, ScreeningVerdict
+from curation.tables.generation import ScreenedImage, Screening, ScreeningCheck, ScreeningVerdict
 from curation.tables.reading import Verdict, WorklistItem
 from review_ui.figures.readings import GivenReading
 
@@ -42,6 +43,16 @@ def screening_against_readers(
     for name, image_id, verdict in session.execute(by_check.order_by(ScreeningCheck.name)):
         verdicts.setdefault(name, {})[image_id] = verdict
     return [_check_against_readers(name, by_image, rows) for name, by_image in verdicts.items() if by_image]
+
+
+def screened_with(session: Session, worklist_id: int) -> list[str]:
+    """Name the backbones whose features the newest screenings of a worklist's images rest on."""
+    listed = select(WorklistItem.image_id).where(WorklistItem.worklist_id == worklist_id)
+    screened = select(ScreenedImage.screening_id).where(
+        ScreenedImage.screening_id.in_(newest_screenings()), ScreenedImage.image_id.in_(listed)
+    )
+    parameters = session.scalars(select(Screening.parameters).where(Screening.id.in_(screened)))
+    return sorted({describe_backbone(saved) for saved in parameters if saved.get("backbone")})
 
 
 def _check_against_readers(

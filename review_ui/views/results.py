@@ -52,7 +52,8 @@ def results_page() -> None:
     _times(worklist, figures)
     if figures.screening:
         table, link = screening_table(figures.screening), _csv(worklist, "screening")
-        st.html(section("Screening against readers", table, link, SCREENING_NOTE))
+        features = f" Features: {', '.join(figures.screened_with)}." if figures.screened_with else ""
+        st.html(section("Screening against readers", table, link, SCREENING_NOTE + features))
     _acceptance(worklist, "Accepted in the grid", figures.accepted_in_grid, GRID_NOTE)
 
 

@@ -4,16 +4,18 @@ import pytest
 from sqlalchemy import select
 
 from curation.database import Database
+from curation.provenance.public_web import BACKBONE_SAW, OVERLAP
+from curation.provenance.seen import PUBLIC_WEB
 from curation.reading.claims import claim
 from curation.reading.record import record_reading
-from curation.tables.generation import Batch, ScreenedImage, ScreeningCheck, ScreeningVerdict
+from curation.tables.generation import Batch, ScreenedImage, Screening, ScreeningCheck, ScreeningVerdict
 from curation.tables.people import Consent, Reader, ReaderKind
 from curation.tables.reading import Assignment, Verdict, Worklist, WorklistItem, WorklistKind
 from review_ui.figures.acceptance import acceptance
 from review_ui.figures.readings import candidates_of, readings_of
 from review_ui.figures.reasons import reasons_by_class, recent_rejects
 from review_ui.figures.results import result_figures
-from review_ui.figures.screening import EVERY_CHECK, screening_against_readers
+from review_ui.figures.screening import EVERY_CHECK, screened_with, screening_against_readers
 from review_ui.figures.timing import median_interval, time_by_reader, time_histogram
 from tests.curation.reading_room import CHAIN, NOON, reading_room, verdict
 
@@ -83,7 +85,11 @@ def test_screening_is_held_against_readers(database: Database) -> None:
             screened.verdict = ScreeningVerdict.FLAG
             key = {"screening_id": screened.screening_id, "image_id": screened.image_id, "name": "noise"}
             session.add(ScreeningCheck(**key, value=1.0, threshold="0.5", verdict=ScreeningVerdict.FLAG))
+        for screening in session.scalars(select(Screening)):
+            screening.parameters = {**screening.parameters, "backbone": "dinov2-small", BACKBONE_SAW: PUBLIC_WEB}
     with database.read() as session:
+        [features] = screened_with(session, worklist_id)
+        assert features == f"dinov2-small (public web: {OVERLAP})"
         rows = candidates_of(readings_of(session, worklist_id))
         together, noise = screening_against_readers(session, worklist_id, rows)
     assert together.check == EVERY_CHECK
