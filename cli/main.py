@@ -34,6 +34,7 @@ COMMANDS = {  # the place of each command, and its line in `rounds --help`
     ),
     "pseudonym": ("cli.pseudonym:pseudonym", "Look up the subject key of a patient."),
     "snapshot": ("cli.snapshot:snapshot", "Build, list, verify, export and remove immutable dataset versions."),
+    "sums": ("cli.sums:sums", "Exchange the sums of runs between sites, and solve what was merged."),
     "export": ("cli.export:export", "Write a snapshot as imagefolder, Parquet, Croissant, DICOM, NIfTI or a release."),
     "generator": ("cli.generator:generator", "Fit, add, list, show and remove diffusion generators."),
     "generate": ("cli.generate:generate", "Generate a batch of synthetic candidates."),

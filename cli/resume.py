@@ -1,4 +1,4 @@
-"""The option `--resume NAME` of commands that continue what was interrupted from what is stored of it."""
+"""The option `--resume NAME` of commands, and what cannot stand beside such an option."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -16,12 +16,17 @@ def resume_option(what: str) -> Callable[[C], C]:
 
 def refuse_beside_resume(*taken: str) -> None:
     """Raise UsageError for any parameter given beside --resume, except those `taken`: they would have no effect."""
+    refuse_beside("resume", "--resume NAME", *taken)
+
+
+def refuse_beside(name: str, written: str, *taken: str) -> None:
+    """Raise UsageError for any parameter given beside the one called `name`, except those `taken`."""
     context = click.get_current_context()
     source = context.get_parameter_source
     without_effect = [
         parameter.opts[0] if isinstance(parameter, click.Option) else parameter.human_readable_name
         for parameter in context.command.params
-        if parameter.name not in ("resume", *taken) and source(str(parameter.name)) is ParameterSource.COMMANDLINE
+        if parameter.name not in (name, *taken) and source(str(parameter.name)) is ParameterSource.COMMANDLINE
     ]
     if without_effect:
-        raise click.UsageError(f"--resume NAME goes without {', '.join(without_effect)}: what it continues has its own")
+        raise click.UsageError(f"{written} goes without {', '.join(without_effect)}: what it continues has its own")

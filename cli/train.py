@@ -1,13 +1,13 @@
 """`rounds train`, `rounds evaluate`: adapt foundation models, and measure."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from cli.adaptation_options import adaptation_options, adaptation_values, with_families
 from cli.backbone_option import backbone_option
 from cli.numbers import LEARNING_RATE, SEED, STEPS
-from cli.resume import refuse_beside_resume, resume_option
+from cli.resume import refuse_beside, refuse_beside_resume, resume_option
 from cli.snapshot_notes import near_copies_line, near_copies_of_folder, stale_snapshots, warn_of_mixed_scales
 from cli.terminal import (
     emit,
@@ -28,12 +28,22 @@ from curation.snapshots.build import open_snapshot
 from curation.snapshots.folder import SnapshotFolder
 from train.adaptation.records import start_of_run
 
+if TYPE_CHECKING:
+    from train.adaptation.run_request import RunRequest
+
 AUTO = "auto"
 
 
 @click.command()
 @click.option("--snapshot", "snapshot_name", help="The name of the snapshot; `rounds snapshot list` shows them.")
 @resume_option("run")
+@click.option(
+    "--continue",
+    "continued",
+    metavar="RUN",
+    help="Add the snapshot to what RUN was trained on, exactly as if all had been there at once. RUN keeps sums "
+    "(`--adaptation ridge`) and stays as it is; its backbone and settings are used.",
+)
 @adaptation_options(AUTO, also="; `auto` tries those that suit the number of images and keeps the best on validation")
 @backbone_option("The backbone to adapt")
 @click.option("--name", help="The name of the run. Default: SNAPSHOT-ADAPTATION-sSEED.")
@@ -55,6 +65,7 @@ def train(
     /,
     snapshot_name: str | None,
     resume: str | None,
+    continued: str | None,
     name: str | None,
     allow_affected: bool,
     queue: bool,
@@ -69,28 +80,18 @@ def train(
     Example:
       rounds train --snapshot first --adaptation lora
       rounds train --resume first-lora-s0
+      rounds train --continue first-ridge-s0 --snapshot second
     """
-    from train.adaptation.config import AdaptationConfig
-    from train.adaptation.run_request import RunRequest, queue_run, resume_run
+    from train.adaptation.run_request import queue_run
 
     if (snapshot_name is None) == (resume is None):
         raise click.UsageError("give either --snapshot NAME or --resume RUN")
-    if resume is not None:
-        refuse_beside_resume("allow_affected", "queue", "as_json")
-        with project.database.read() as session:
-            request = resume_run(session, resume, allow_affected=allow_affected)
-    else:
+    if resume is None and continued is None:
         options["backbone"] = options["backbone"] or project.settings.train.backbone
         if options["adaptation"] == AUTO:
             _try_all(project, str(snapshot_name), name, allow_affected, queue, as_json, options)
             return
-        name = name or f"{snapshot_name}-{options['adaptation']}-s{options['seed']}"
-        with project.database.read() as session:
-            options |= adaptation_values(options, start_of_run(session, name))
-        config = AdaptationConfig.checked(**options)
-        request = RunRequest.checked(
-            snapshot=str(snapshot_name), name=name, config=config, allow_affected=allow_affected
-        )
+    request = _request(project, snapshot_name, resume, continued, name, allow_affected, options)
     stale = stale_snapshots(project, [request.snapshot])
     folder = open_snapshot(project, request.snapshot)
     warn_of_mixed_scales(folder)
@@ -108,6 +109,35 @@ def train(
         click.echo(f"measure it on the test subjects: rounds evaluate {request.name}")
 
 
+def _request(
+    project: Project,
+    snapshot_name: str | None,
+    resume: str | None,
+    continued: str | None,
+    name: str | None,
+    allow_affected: bool,
+    options: dict[str, Any],
+) -> "RunRequest":
+    """Make the request from the options, from an interrupted run, or from a finished one that is continued."""
+    from train.adaptation.config import AdaptationConfig
+    from train.adaptation.run_request import RunRequest, continue_run, resume_run
+
+    if resume is not None:
+        refuse_beside_resume("allow_affected", "queue", "as_json")
+        with project.database.read() as session:
+            return resume_run(session, resume, allow_affected=allow_affected)
+    if continued is not None:
+        refuse_beside("continued", "--continue RUN", "snapshot_name", "name", "allow_affected", "queue", "as_json")
+        with project.database.read() as session:
+            request = continue_run(session, project.root, continued, str(snapshot_name), name)
+            return request.model_copy(update={"allow_affected": allow_affected})
+    name = name or f"{snapshot_name}-{options['adaptation']}-s{options['seed']}"
+    with project.database.read() as session:
+        options |= adaptation_values(options, start_of_run(session, name))
+    config = AdaptationConfig.checked(**options)
+    return RunRequest.checked(snapshot=str(snapshot_name), name=name, config=config, allow_affected=allow_affected)
+
+
 def _facts_of_run(name: str, run: Any, folder: SnapshotFolder) -> dict[str, Any]:
     """The validation metrics, what trained and what it took, and what a reader of them has to know."""
     facts: dict[str, Any] = {"run": name, "directory": str(run.directory), "validation": run.metrics}
@@ -122,6 +152,11 @@ def _facts_of_run(name: str, run: Any, folder: SnapshotFolder) -> dict[str, Any]
         facts["features that do not vary"] = run.card["constant_features"]
     if web := run.card["saw"].get("public_web"):
         facts[PUBLIC_WEB] = f"{', '.join(web)} saw web images; {OVERLAP}"
+    if penalty := run.card.get("penalty"):
+        facts["penalty"] = f"{penalty['value']:g}, by {penalty['by']}"
+    if before := run.card.get("continues"):
+        facts["continues"] = f"{before['run']}: {before['images_added']} images added, "
+        facts["continues"] += f"{before['images_already_in']} were in already and are not counted twice"
     if run.card.get("affected"):
         facts["withdrawals"] = run.card["affected"]
     return facts

@@ -11,8 +11,10 @@ from curation.project import Project
 from curation.tables.images import Subject
 from curation.withdrawal.rebuild import rebuild_plan
 from curation.withdrawal.remaining_copies import NOT_RECORDED, Copies, copies_of
+from curation.withdrawal.subtraction import runs_to_subtract_from
 from curation.withdrawal.withdraw import Done, count_removed, list_withdrawals
 from curation.withdrawal.withdraw import withdraw as withdraw_subject
+from train.adaptation.taking_out import SumsOfRuns
 
 
 @click.command()
@@ -38,7 +40,8 @@ def withdraw(
 
     Rows and digests stay, so that the subject does not come back by an import and the guards against leaks know it.
     Readings stay. Generators, batches, snapshots, runs and studies that descend from it are marked wherever they are
-    listed or used, and the plan to rebuild them is printed and kept. If it is interrupted, run it again.
+    listed or used, and the plan to rebuild them is printed and kept. Runs that keep sums (`--adaptation ridge`) are
+    not: the subject is taken out of them, which is training without it. If it is interrupted, run it again.
 
     \b
     Example:
@@ -51,14 +54,17 @@ def withdraw(
         _list_withdrawals(project, as_json)
     elif yes:
         with progress_bar("withdrawing", quiet=True):
-            done = withdraw_subject(project, now(), subject, reason, descendants=descendants, purge=purge_snapshots)
+            done = withdraw_subject(
+                project, now(), subject, reason, descendants=descendants, purge=purge_snapshots, sums=SumsOfRuns()
+            )
         with project.database.read() as session:
             copies = copies_of(session, project.root, done.descent)
         _print_done(done, copies, as_json)
     else:
         with project.database.read() as session:
             descent = descent_of(session, project.root, subject)
-            plan = rebuild_plan(session, descent, "-w", descendants)
+            whole = runs_to_subtract_from(session, project.root, descent, SumsOfRuns())
+            plan = rebuild_plan(session, descent, "-w", descendants, whole)
             copies = copies_of(session, project.root, descent)
         if as_json:
             outlook = {"withdrawn": False, "plan": plan, "pictures_in": asdict(copies)}
@@ -120,6 +126,7 @@ def _print_done(done: Done, copies: Copies, as_json: bool) -> None:
         "withdrawn": True,
         "repeated": done.repeated,
         "images_removed": done.images,
+        "subtracted": list(done.subtracted),
         "removed": done.removed.counts(),
         "plan": done.plan,
         "pictures_in": asdict(copies),
@@ -129,6 +136,8 @@ def _print_done(done: Done, copies: Copies, as_json: bool) -> None:
         return
     _print_descent(done.descent)
     _print_plan(done.plan)
+    for name in done.subtracted:
+        click.echo(f"run {name}: taken out of its sums and solved again, equal to training without it; not marked")
     removed = done.removed
     again = "finished again" if done.repeated else "done"
     click.echo(

@@ -7,6 +7,7 @@ testing is no path: a generator fitted on it did not see the subject.
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
@@ -18,7 +19,7 @@ from curation.tables.generation import Batch, Generator, GeneratorPixels, Genera
 from curation.tables.images import Image, Subject
 from curation.tables.reading import Reading, Worklist, WorklistItem
 from curation.tables.training import Run, Snapshot, SnapshotItem, Study, arm_snapshot_name
-from curation.tables.withdrawals import AffectedKind
+from curation.tables.withdrawals import AffectedKind, Withdrawal
 
 CHUNK = 500
 
@@ -168,23 +169,32 @@ def _holding_note(real: int, synthetic: int) -> str:
 def _runs(
     session: Session, root: Path, subject: Subject, shown: list[int], snapshots: list[Descendant]
 ) -> list[Descendant]:
-    """Find runs on an affected snapshot, and runs whose card says that the weights saw the subject."""
+    """Find runs on an affected snapshot, and runs whose card says that the weights saw the subject.
+
+    A run that the subject was taken out of again does not descend from it.
+    """
+    withdrawal = session.scalars(select(Withdrawal.id).where(Withdrawal.subject_id == subject.id)).one_or_none()
     names = {snapshot.id: snapshot.name for snapshot in snapshots}
     pixels = set(session.scalars(_pixels(shown)))
     affected = []
     for run in session.scalars(select(Run).order_by(Run.id)):
+        card = _card(root / run.directory)
+        if withdrawal in card.get("taken_out", ()):
+            continue
         why = f"adapted to snapshot {names[run.snapshot_id]}" if run.snapshot_id in names else ""
-        why = why or ("its weights saw it, through its backbone" if _saw(root / run.directory, subject, pixels) else "")
+        why = why or ("its weights saw it, through its backbone" if _saw(card, subject, pixels) else "")
         if why:
             affected.append(Descendant(AffectedKind.RUN, run.id, run.name, why))
     return affected
 
 
-def _saw(directory: Path, subject: Subject, pixels: set[str]) -> bool:
+def _card(directory: Path) -> dict[str, Any]:
     path = directory / "card.json"
-    if not path.is_file():
-        return False
-    saw = json.loads(path.read_text()).get("saw", {})
+    return dict(json.loads(path.read_text())) if path.is_file() else {}
+
+
+def _saw(card: dict[str, Any], subject: Subject, pixels: set[str]) -> bool:
+    saw = card.get("saw", {})
     return subject.key in saw.get("subjects", ()) or not pixels.isdisjoint(saw.get("pixel_sha256", ()))
 
 

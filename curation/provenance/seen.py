@@ -94,6 +94,12 @@ class Seen:
             tuple(f"generator {entry['name']}" for entry in generators if entry.get("provenance") == UNKNOWN),
         )
 
+    def as_entry(self) -> dict[str, list[str]]:
+        """Give it the form in which the card of a run keeps it."""
+        web = {"public_web": list(self.public_web)} if self.public_web else {}
+        lists = {"subjects": sorted(self.subjects), "pixel_sha256": sorted(self.pixel_sha256)}
+        return {**lists, "unknown": list(self.unknown), **web}
+
     def refuse_leak(self, held_out: Sequence[ShownImage], split: str) -> None:
         """Raise LeakRefused when a subject or a picture of `held_out` is among what was seen."""
         leaked = sorted(

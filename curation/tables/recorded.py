@@ -203,7 +203,7 @@ RECORDED: Sequence[RecordedTable] = (
         Run,
         "run",
         ("run.finished",),
-        ("run.finished",),
+        ("run.finished", "run.subject_subtracted"),
         "run.removed",
         told=(("config", "config_digest"),),
     ),

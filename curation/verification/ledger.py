@@ -16,6 +16,8 @@ from curation.tables.content import CONTENT
 from curation.tables.members import Member
 from curation.tables.operations import Event
 from curation.tables.recorded import RECORDED, RecordedTable
+from curation.tables.withdrawals import AffectedKind
+from curation.withdrawal.subtraction import SUBTRACTED
 
 CLEARED = "images.cleared"
 WITHDRAWN = "subject.withdrawn"
@@ -150,10 +152,17 @@ class Ledger:
             self._note_changed_members(table, row_id, payload.get(MEMBERS_BEFORE), sequence)
             groups = json.dumps([members.get("last", []), members.get("digests", [])])
             self._write("INSERT OR REPLACE INTO members VALUES (?, ?, ?, ?)", [(table.what, row_id, sequence, groups)])
+        self._note_marks(kind, row_id, payload)
+
+    def _note_marks(self, kind: str, row_id: int, payload: dict[str, Any]) -> None:
+        """Note what a withdrawal affects, and what it no longer affects since the subject was taken out."""
         if kind == WITHDRAWN:
             affected = payload.get("affected", {})
             marks = ((row_id, mark, target) for mark, targets in affected.items() for target in targets)
             self._write("INSERT OR IGNORE INTO marks VALUES (?, ?, ?)", marks)
+        if kind == SUBTRACTED:
+            whole = (payload.get("withdrawal"), AffectedKind.RUN.value, row_id)
+            self._write("DELETE FROM marks WHERE withdrawal = ? AND kind = ? AND target = ?", [whole])
 
     def _remove(self, table: RecordedTable, _: str, sequence: int, payload: dict[str, Any]) -> None:
         """Forget a row that its command removed, what went with it, and the marks of withdrawals on it."""

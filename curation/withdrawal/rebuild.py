@@ -5,6 +5,7 @@ Names get a suffix: snapshots, runs and studies never change, so what replaces t
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -22,12 +23,19 @@ from curation.withdrawal.remeasure import remeasuring_steps
 Dated: TypeAlias = tuple[datetime, int, RebuildStep]
 
 
-def rebuild_plan(session: Session, descent: Descent, suffix: str, descendants: bool) -> list[dict[str, Any]]:
-    """List the steps as JSON, oldest thing first; `suffix` is put behind the names of what is made again."""
+def rebuild_plan(
+    session: Session, descent: Descent, suffix: str, descendants: bool, subtracted: frozenset[int] = frozenset()
+) -> list[dict[str, Any]]:
+    """List the steps as JSON, oldest thing first; `suffix` is put behind the names of what is made again.
+
+    The subject is taken out of the runs `subtracted`, which are only measured again.
+    """
+    measured = [_measure_run(row.name) for row in descent.runs if row.id in subtracted]
+    descent = replace(descent, runs=[row for row in descent.runs if row.id not in subtracted])
     names = {affected.name: f"{affected.name}{suffix}" for affected in descent.affected}
     steps = [*_data_steps(session, descent, names, suffix), *_model_steps(session, descent, names)]
     ordered = [step for _, _, step in sorted(steps, key=lambda entry: entry[:2])]
-    ordered += _final_steps(descent, descendants)
+    ordered += [*measured, *_final_steps(descent, descendants)]
     read_again = {shown.name: f"{shown.name}{suffix}" for shown in descent.worklists if shown.descendants}
     ordered += remeasuring_steps(session, WithdrawnSubjects.planned(descent), {**names, **read_again}, suffix)
     if descent.images:
@@ -151,11 +159,16 @@ def _adaptation_options(config: Mapping[str, Any]) -> dict[str, Any]:
     own = f"{method.replace('-', '_')}_"
     return {
         "adaptation": method,
-        "set": tuple(f"{name}={value}" for name, value in config.items() if name.startswith(own)),
+        "set": tuple(f"{name}={value}" for name, value in config.items() if name.startswith(own) and value),
         "start": config.get("start", "random"),
         "interpolate": bool(config.get("interpolate")),
         "soup": config.get("soup"),
     }
+
+
+def _measure_run(name: str) -> RebuildStep:
+    note = "the subject is taken out of its sums, which is training without it; what was measured before is history"
+    return RebuildStep(f"run {name}", PlannedCommand("evaluate", (name,)), note)
 
 
 def _run_study(session: Session, study: Study, names: dict[str, str]) -> RebuildStep:

@@ -6,7 +6,7 @@ must know what may not come back.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -30,6 +30,7 @@ from curation.tables.withdrawals import Affected, AffectedKind, Withdrawal
 from curation.withdrawal.import_reports import file_names_of, forget_file_names
 from curation.withdrawal.rebuild import rebuild_plan
 from curation.withdrawal.removal import Removed, remove_files
+from curation.withdrawal.subtraction import SummedRuns, runs_to_subtract_from, subtract
 
 LONGEST_REASON = 500
 CLEARED = dict.fromkeys(("source_file", "window_center", "window_width", "frame", "affine", "covariates"))
@@ -37,7 +38,10 @@ CLEARED = dict.fromkeys(("source_file", "window_center", "window_width", "frame"
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A withdrawal that was carried out: what it affects, the plan, and what was removed this time."""
+    """A withdrawal that was carried out: what it affects, the plan, and what was removed this time.
+
+    `subtracted` names the runs that the subject was taken out of.
+    """
 
     number: int
     descent: Descent
@@ -45,14 +49,23 @@ class Done:
     images: int
     removed: Removed
     repeated: bool
+    subtracted: tuple[str, ...] = ()
 
 
 def withdraw(
-    project: Project, now: datetime, key: str, reason: str, *, descendants: bool = False, purge: bool = False
+    project: Project,
+    now: datetime,
+    key: str,
+    reason: str,
+    *,
+    descendants: bool = False,
+    purge: bool = False,
+    sums: SummedRuns | None = None,
 ) -> Done:
     """Withdraw the subject called `key`, or finish its withdrawal; `descendants` removes synthetic images too.
 
-    `purge` also removes the pictures from snapshot folders. Raises NotFound, BadInput for a reason that is too long,
+    `purge` also removes the pictures from snapshot folders; `sums` says how the subject leaves the sums of runs, which
+    are marked like others without it. Raises NotFound, BadInput for a reason that is too long,
     Conflict while an import runs.
     """
     if len(reason) > LONGEST_REASON:
@@ -73,16 +86,20 @@ def withdraw(
                 project.chain.record(session, "images.cleared", {"withdrawal": withdrawal.id, **facts}, now)
             forget_file_names(session, project.chain, now, withdrawal.id, names)
             if added or images or not repeated:
-                withdrawal.plan = rebuild_plan(session, descent, f"-w{withdrawal.id}", descendants)
+                whole = runs_to_subtract_from(session, project.root, descent, sums)
+                withdrawal.plan = rebuild_plan(session, descent, f"-w{withdrawal.id}", descendants, whole)
                 _record(session, project.chain, now, withdrawal, descent, {"images": len(images), **before})
             session.flush()
-        removed = remove_files(project, withdrawal, descent, descendants=descendants, purge=purge)
+        subtracted = {run.id: run.name for run in subtract(project, now, withdrawal.id, descent, sums)}
+        marked = replace(descent, runs=[row for row in descent.runs if row.id not in subtracted])
+        removed = remove_files(project, withdrawal, marked, descendants=descendants, purge=purge)
         with project.database.write() as session:
             if removed.any:
                 payload = {"withdrawal": withdrawal.id, **removed.counts()}
                 project.chain.record(session, "withdrawal.files_removed", payload, now)
             anchor(session, project.anchors_path)
-    return Done(withdrawal.id, descent, list(withdrawal.plan), len(images), removed, repeated)
+    whole_again = tuple(subtracted.values())
+    return Done(withdrawal.id, descent, list(withdrawal.plan), len(images), removed, repeated, whole_again)
 
 
 def _open(session: Session, now: datetime, descent: Descent, reason: str) -> Withdrawal:

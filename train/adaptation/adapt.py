@@ -25,7 +25,8 @@ from train.adaptation.methods.closed_heads import fit_closed_head, logistic
 from train.adaptation.methods.implementation import find_implementation
 from train.adaptation.model import AdaptedModel, StandardizedHead
 from train.adaptation.run_folder import read_card, read_cost, save_run
-from train.adaptation.seen import collect_seen
+from train.adaptation.seen import collect_seen, seen_by_run
+from train.adaptation.solved import seen_elsewhere, solve_head
 from train.adaptation.timing import estimate_runs
 from train.backbones.load import Backbone, load_version
 from train.backbones.names import portable_name
@@ -108,6 +109,8 @@ def adapt(
     card = _run_card(folder, config, backbone, seen) | {
         "parameters": model.parameter_counts(),
         **({"constant_features": model.head.n_constant} if model.head.n_constant else {}),
+        **model.head.facts,
+        **({"saw_elsewhere": seen_elsewhere(folder, config, backbone)} if config.method.row.summed else {}),
         "history": history.evaluations,
         "steps": history.steps,
         "best_step": history.best_step,
@@ -137,7 +140,9 @@ def check_adaptation(folder: SnapshotFolder, config: AdaptationConfig, backbone:
 
     Raises BadInput where they do not, LeakRefused for a held-out subject or unknown provenance.
     """
-    _check_rows(folder)
+    earlier = config.method.earlier_run()
+    if not earlier:
+        _check_rows(folder)
     backbone.check_images(*folder.shape)
     find_implementation(config.method).check(backbone, config.method)
     by_backbone = seen_by_backbone(backbone.directory, config.backbone)
@@ -147,6 +152,8 @@ def check_adaptation(folder: SnapshotFolder, config: AdaptationConfig, backbone:
             " Pass --allow-unknown-provenance to use it all the same; every report will say so."
         )
     seen = collect_seen(folder, by_backbone)
+    if earlier:
+        seen = seen | seen_by_run(Path(earlier))
     for split in ("validation", "test"):
         seen.refuse_leak(folder.rows(split), split)
     return seen
@@ -180,6 +187,8 @@ def _train(
     """Train what the method trains, from the seed of the configuration."""
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)
+        if config.method.row.summed:
+            return solve_head(folder, config, cache, on_progress)
         if config.method.row.frozen_encoder:
             return _train_head(folder, config, cache, on_progress, checkpoint)
         return _train_encoder(folder, config, cache, on_progress, checkpoint)
@@ -284,10 +293,5 @@ def _run_card(folder: SnapshotFolder, config: AdaptationConfig, backbone: Backbo
         "snapshot": {"name": folder.name, "digest": folder.digest, "subjects": folder.subjects},
         "n_images": {origin: origins.count(origin) for origin in sorted(set(origins))},
         "readings": {key: value for key, value in folder.lineage.get("readings", {}).items() if key != "ids"},
-        "saw": {
-            "subjects": sorted(seen.subjects),
-            "pixel_sha256": sorted(seen.pixel_sha256),
-            "unknown": list(seen.unknown),
-            **({"public_web": list(seen.public_web)} if seen.public_web else {}),
-        },
+        "saw": seen.as_entry(),
     }

@@ -1,7 +1,7 @@
 """A backbone with a linear head: the model that every adaptation trains."""
 
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -26,6 +26,7 @@ class StandardizedHead(nn.Module):
         self.register_buffer("std", std)
         self.linear = nn.Linear(len(mean), n_classes)
         self.n_constant = 0  # features that do not vary among those it was fitted to
+        self.facts: dict[str, Any] = {}  # what the run's card says of it beside the rest
 
     @classmethod
     def fitted(cls, features: Tensor, n_classes: int) -> Self:

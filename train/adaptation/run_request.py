@@ -16,6 +16,7 @@ from curation.tables.training import Snapshot
 from train.adaptation.config import AdaptationConfig, resolve_backbone
 from train.adaptation.records import find_open_run, find_run
 from train.adaptation.seen import find_withdrawals_behind
+from train.adaptation.summed_runs import read_summed_card
 
 
 class RunRequest(FrozenRequest):
@@ -46,6 +47,19 @@ def resume_run(session: Session, name: str, *, allow_affected: bool = False) -> 
     snapshot = session.get_one(Snapshot, run.snapshot_id)
     config = AdaptationConfig.checked(**run.config)
     return RunRequest(snapshot=snapshot.name, name=name, config=config, allow_affected=allow_affected)
+
+
+def continue_run(session: Session, root: Path, earlier: str, snapshot: str, name: str | None) -> RunRequest:
+    """Make the request that adds a snapshot to the sums of the run `earlier`, with its backbone and settings.
+
+    Raises NotFound without the run, BadInput where it keeps no sums.
+    """
+    directory = (root / find_run(session, earlier).directory).resolve()
+    read_summed_card(directory)
+    config = AdaptationConfig.parse((directory / "config.json").read_text())
+    method = config.method.model_copy(update={"continues": str(directory)})
+    config = config.model_copy(update={"method": method})
+    return RunRequest.checked(snapshot=snapshot, name=name or f"{earlier}-{snapshot}", config=config)
 
 
 def queue_run(project: Project, request: RunRequest, now: datetime) -> Job:

@@ -40,7 +40,8 @@ def render_table() -> str:
             "|---|---|---|---|---|---|",
         ]
         for row in rows:
-            settings = ", ".join(f"`{name}` {value:g}" for name, value in METHODS[row.name].defaults().items())
+            defaults = METHODS[row.name].defaults().items()
+            settings = ", ".join(f"`{name}` {value:g}" for name, value in defaults if isinstance(value, int | float))
             cells = (f"`{row.name}`", row.summary, row.applies_to, settings or "none", row.paper, row.verified)
             parts.append(f"| {' | '.join(cells)} |")
     return "\n".join([*parts, "", END])

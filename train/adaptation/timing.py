@@ -65,14 +65,16 @@ def _estimate_head(
     began = clock()
     backbone.features(pixels)
     image_s = (clock() - began) / len(pixels)
+    of_features = PhaseEstimate("features", images, image_s, unit="images")
+    if config.method.row.summed:
+        return FitEstimate(device, (of_features,))
     with torch.random.fork_rng():
         width = backbone.dimension
         head = StandardizedHead(torch.zeros(width), torch.ones(width), len(folder.classes)).to(device)
         inputs = torch.randn(config.batch_size, width, device=device)
         labels = torch.arange(config.batch_size, device=device) % len(folder.classes)
         step_s = time_steps(head, lambda: cross_entropy(head(inputs), labels), device, clock)
-    phases = (PhaseEstimate("features", images, image_s, unit="images"), PhaseEstimate("head", steps, step_s))
-    return FitEstimate(device, phases)
+    return FitEstimate(device, (of_features, PhaseEstimate("head", steps, step_s)))
 
 
 def _time_encoder(folder: SnapshotFolder, config: AdaptationConfig, backbone: Backbone, clock: Clock) -> float:

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any, cast
 
 from curation.progress import OnProgress
+from curation.snapshots.folder import SnapshotFolder
 from train.adaptation.config import AdaptationConfig
 from train.adaptation.fit import Examples, History, train_model
 from train.adaptation.model import AdaptedModel, StandardizedHead
 from train.adaptation.rows.row import MethodConfig
 from train.backbones.load import Backbone
+from train.features.feature_cache import FeatureCache
 from train.fitting.checkpoint import Checkpoint
 
 
@@ -35,6 +37,12 @@ class Implementation:
     ) -> History:
         """Fit what trains, from the checkpoint if there is one: of a frozen encoder the head, else the whole model."""
         return train_model(model, train, validation, config, on_progress, checkpoint)
+
+    def solve(
+        self, folder: SnapshotFolder, cache: FeatureCache, config: AdaptationConfig, on_progress: OnProgress
+    ) -> StandardizedHead:
+        """Solve for the head from sums over the snapshot; only methods whose row says so have it."""
+        raise NotImplementedError
 
     def save(self, model: AdaptedModel, directory: Path, card: dict[str, Any]) -> None:
         """Write into the run's folder what it takes to rebuild the encoder; the head is saved by the caller."""

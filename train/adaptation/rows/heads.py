@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from pydantic import Field
+
 from train.adaptation.rows.row import HEADS, Adaptation, MethodConfig, method_of
 
 
@@ -15,8 +17,26 @@ class LinearProbe(MethodConfig):
     )  # fmt: skip
 
 
+class Ridge(MethodConfig):
+    """A linear head solved from sums over features of the frozen encoder, which stay with the run (docs/sums.md)."""
+
+    kind: Literal["ridge"] = "ridge"
+    penalty: float | None = Field(default=None, gt=0, description="unset: the one that suits validation")
+    continues: str = Field(default="", description="the directory of the run whose sums these are added to")
+    pooled: str = Field(default="", description="the file of sums that the run was solved from")
+    row = Adaptation(
+        "ridge", HEADS, "A linear head from sums that are added to, subtracted and merged exactly", "every encoder",
+        "McDonnell et al. 2023, arXiv:2307.02251", 1e-2, "ridge", frozen_encoder=True, summed=True,
+    )  # fmt: skip
+
+    def earlier_run(self) -> str:
+        """The directory of the run that this one continues; empty for none."""
+        return self.continues
+
+
 ROWS: tuple[type[MethodConfig], ...] = (
     LinearProbe,
+    Ridge,
     method_of(
         Adaptation(
             "logistic", HEADS, "A linear head to its optimum, the penalty chosen on validation", "every encoder",
