@@ -197,13 +197,14 @@ def draw(path: Path, private: dict[str, list[tuple[str, float, float, float]]], 
         left.axhline(lines[0][1], ls="--", color=line[0].get_color(), label=f"{name}, exact")
     left.set(xscale="log", xlabel=f"ε for each subject (δ = {DELTA:g})", ylabel="AUROC", title="A private head")
     left.set_xticks(EPSILONS, [f"{epsilon:g}" for epsilon in EPSILONS])
+    left.minorticks_off()
     left.legend()
     for (name, values), marker in zip(list(curves.items())[:2], "os", strict=True):
         right.plot(range(1, ROUNDS + 1), values, marker=marker, label=name)
     right.axhline(curves["all rounds at once"][0], ls="--", color="gray", label="tuned on all rounds at once")
     right.set(xlabel="round", ylabel="balanced accuracy, all classes", title="Five rounds, each mostly of one class")
     right.set_xticks(range(1, ROUNDS + 1))
-    right.legend()
+    right.legend(loc="center right", bbox_to_anchor=(1, 0.62))
     figure.savefig(path, dpi=90)
 
 
