@@ -141,7 +141,7 @@ def _request(
 def _facts_of_run(name: str, run: Any, folder: SnapshotFolder) -> dict[str, Any]:
     """The validation metrics, what trained and what it took, and what a reader of them has to know."""
     facts: dict[str, Any] = {"run": name, "directory": str(run.directory), "validation": run.metrics}
-    facts |= _cost_lines(run.card["parameters"], run.cost)
+    facts |= _average_lines(run.card) | _cost_lines(run.card["parameters"], run.cost)
     near = near_copies_of_folder(folder, "validation")
     facts |= {"near copies": near, "notice": run.card["notice"]}
     if note := run.card["backbone"].get("preprocessing"):
@@ -201,6 +201,17 @@ def _try_all(
     emit(tried, as_json, title="tried")
     click.echo(f"chosen: {best['run']}: {why}")
     click.echo(f"measure it on the test subjects: rounds evaluate {best['run']}")
+
+
+def _average_lines(card: dict[str, Any]) -> dict[str, str]:
+    """Which fits of a soup were kept, and which point between start and end."""
+    lines = {}
+    if soup := card.get("soup"):
+        lines["soup"] = f"{len(soup['kept'])} of {len(soup['losses'])} fits averaged, as validation chose"
+    if curve := card.get("curve"):
+        best = min(curve, key=lambda point: point["validation_loss"])
+        lines["from start to end"] = f"{best['share']:.0%} of the way, as validation chose"
+    return lines
 
 
 def _cost_lines(parameters: dict[str, int], cost: dict[str, float]) -> dict[str, str]:

@@ -37,9 +37,10 @@ def estimate_runs(
     """
     splits = ["train", "validation", *([predicted] if predicted else [])]
     rows = {folder.name: [row for split in dict.fromkeys(splits) for row in folder.rows(split)] for folder in folders}
-    steps = sum(config.total_steps(len(folder.rows("train"))) for folder in folders) * seeds
+    fits = seeds * config.soup
+    steps = sum(config.total_steps(len(folder.rows("train"))) for folder in folders) * fits
+    images = len({row.pixel_sha256 for of_folder in rows.values() for row in of_folder})
     if config.method.row.frozen_encoder:
-        images = len({row.pixel_sha256 for of_folder in rows.values() for row in of_folder})
         if images < WORTH_STEPS:
             return None
         return _estimate_head(folders[0], config, backbone, images, steps, clock)
@@ -48,33 +49,34 @@ def estimate_runs(
     with torch.random.fork_rng():
         step_s = _time_encoder(folders[0], config, backbone, clock)
     image_s = step_s * FORWARD_SHARE / config.batch_size
-    validated = sum(len(folder.rows("validation")) for folder in folders) * seeds * config.evaluations
+    probed = images if config.start == "probe" else 0
+    validated = sum(len(folder.rows("validation")) for folder in folders) * fits * config.evaluations
     foretold = sum(len(folder.rows(predicted)) for folder in folders) * seeds if predicted else 0
     return FitEstimate(
-        str(backbone.device), (PhaseEstimate("adaptation", steps, step_s, (validated + foretold) * image_s),)
+        str(backbone.device), (PhaseEstimate("adaptation", steps, step_s, (probed + validated + foretold) * image_s),)
     )
 
 
 def _estimate_head(
     folder: SnapshotFolder, config: AdaptationConfig, backbone: Backbone, images: int, steps: int, clock: Clock
 ) -> FitEstimate:
-    """Time the features of a few images twice, and steps of a head on what they give."""
+    """Time the features of a few images twice, and steps of a head on what they give where it takes steps."""
     device = str(backbone.device)
     pixels = folder.pixels(folder.rows("train")[:TIMED_IMAGES])
     backbone.features(pixels)  # warms up
     began = clock()
     backbone.features(pixels)
     image_s = (clock() - began) / len(pixels)
-    of_features = PhaseEstimate("features", images, image_s, unit="images")
-    if config.method.row.summed:
-        return FitEstimate(device, (of_features,))
+    features = PhaseEstimate("features", images, image_s, unit="images")
+    if not find_implementation(config.method).takes_steps:
+        return FitEstimate(device, (features,))
     with torch.random.fork_rng():
         width = backbone.dimension
         head = StandardizedHead(torch.zeros(width), torch.ones(width), len(folder.classes)).to(device)
         inputs = torch.randn(config.batch_size, width, device=device)
         labels = torch.arange(config.batch_size, device=device) % len(folder.classes)
         step_s = time_steps(head, lambda: cross_entropy(head(inputs), labels), device, clock)
-    return FitEstimate(device, (of_features, PhaseEstimate("head", steps, step_s)))
+    return FitEstimate(device, (features, PhaseEstimate("head", steps, step_s)))
 
 
 def _time_encoder(folder: SnapshotFolder, config: AdaptationConfig, backbone: Backbone, clock: Clock) -> float:

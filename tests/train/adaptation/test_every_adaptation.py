@@ -75,6 +75,7 @@ def test_a_row_says_what_it_is_and_where_it_comes_from(name: str) -> None:
     assert find_implementation(METHODS[name]())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", METHODS)
 def test_an_adaptation_learns_and_is_read_back_to_equal_predictions(name: str, world: World) -> None:
     result = adapt(world.folder, world.config(name), world.runs / name, silent)

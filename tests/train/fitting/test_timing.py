@@ -62,6 +62,25 @@ def test_of_an_encoder_that_learns_steps_and_evaluations_count(
     assert phase.evaluations_s == pytest.approx(2 * 8 / 4 / 3)  # two times eight images, four at a time, forward alone
 
 
+def test_the_features_of_a_probe_that_a_fit_starts_from_and_every_fit_of_a_soup_count(
+    folder: SnapshotFolder, backbone: Backbone
+) -> None:
+    config = AdaptationConfig.checked(**settings(backbone, "full").model_dump() | {"start": "probe", "soup": 2})
+    estimate = estimate_runs([folder], config, backbone, clock=StepClock(1.0))
+    assert estimate is not None
+    [phase] = estimate.phases
+    assert phase.steps == 2 * 60
+    assert phase.evaluations_s == pytest.approx((2 * 2 * 8 + 48 + 8) / 4 / 3)
+
+
+def test_a_head_that_is_fitted_without_steps_takes_its_features_alone(
+    folder: SnapshotFolder, backbone: Backbone
+) -> None:
+    estimate = estimate_runs([folder], settings(backbone, "logistic"), backbone, clock=StepClock(1.0))
+    assert estimate is not None
+    assert [phase.unit for phase in estimate.phases] == ["images"]
+
+
 def test_what_is_over_soon_is_not_timed(folder: SnapshotFolder, backbone: Backbone, tmp_path: Path) -> None:
     assert estimate_runs([folder], settings(backbone, "full", steps=49), backbone) is None
     few = write_snapshot(tmp_path / "few", {"train": 8, "validation": 2})

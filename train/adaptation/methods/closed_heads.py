@@ -54,6 +54,8 @@ FITS: dict[str, Fit] = {"logistic": logistic, "nearest_mean": nearest_mean}
 class ClosedHead(FrozenEncoder):
     """A head whose candidates the row names; validation chooses among them."""
 
+    takes_steps = False
+
     def fit(
         self,
         model: AdaptedModel | StandardizedHead,

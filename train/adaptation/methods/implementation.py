@@ -19,6 +19,8 @@ from train.fitting.checkpoint import Checkpoint
 class Implementation:
     """How a method changes an encoder, how it is fitted, and how what it changed is saved and read again."""
 
+    takes_steps = True  # whether the fit goes step by step
+
     def check(self, backbone: Backbone, method: MethodConfig) -> None:
         """Raise BadInput where the encoder cannot be adapted with these settings."""
 

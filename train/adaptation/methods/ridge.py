@@ -38,6 +38,8 @@ class RidgeHead(StandardizedHead):
 class SolvedFromSums(FrozenEncoder):
     """A head that is solved from the sums that stay with the run."""
 
+    takes_steps = False
+
     def check(self, backbone: Backbone, method: MethodConfig) -> None:
         """Accept every encoder; a run that is continued must have sums of the same one."""
         settings = cast(Ridge, method)
