@@ -104,16 +104,19 @@ def explain_store_errors(url: str, doing: str) -> Iterator[None]:
     except Exception as error:
         if not isinstance(error, OSError) and not type(error).__module__.startswith(("botocore.", "aiohttp.")):
             raise
-        raise Unavailable(f"the store {url} cannot be {doing}: {error}. {remedy(error)}") from error
+        advice = remedy(error, reading=doing == "read")
+        raise Unavailable(f"the store {url} cannot be {doing}: {error}. {advice}") from error
 
 
-def remedy(error: Exception) -> str:
+def remedy(error: Exception, reading: bool = False) -> str:
     """What the user can do about a storage error."""
     number = error.errno if isinstance(error, OSError) else None
     if number in FULL:
         return "Free some space, then do the same again; nothing half-written was kept."
     if number in REFUSED or isinstance(error, PermissionError):
-        return f"Let the account {account()} write there (on S3: its keys), then do the same again."
+        return (
+            f"Let the account {account()} {'read' if reading else 'write'} there (on S3: its keys), then do it again."
+        )
     if isinstance(error, FileNotFoundError):
         return "Make the bucket or directory, or correct store_url in rounds.toml."
     if number in MISNAMED:
@@ -131,7 +134,14 @@ def describe_disk_error(error: Exception) -> str | None:
     why = os.strerror(number)
     if number in MISNAMED:
         return f"{place} cannot be used: {why}. Choose another place, then do it again."
-    return f"{place} cannot be written: {why}. {remedy(OSError(number, why))}"
+    reading = number in REFUSED and _is_unreadable(str(place))
+    return f"{place} cannot be {'read' if reading else 'written'}: {why}. {remedy(OSError(number, why), reading)}"
+
+
+def _is_unreadable(place: str) -> bool:
+    """Whether this account may not read a file that is there, or not look into its directory."""
+    directory = os.path.dirname(os.path.abspath(place))
+    return not os.access(directory, os.X_OK) or (os.path.exists(place) and not os.access(place, os.R_OK))
 
 
 def _disk_error(error: Exception) -> tuple[int | None, Any]:

@@ -1,8 +1,12 @@
 """A full or read-only disk gives an error that says what to do, and leaves nothing half-written."""
 
+import os
 import subprocess
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +21,15 @@ from curation.ingest.importer import import_source
 from curation.ingest.incoming import IncomingImage, Source
 from curation.progress import silent
 from curation.project import Project
+from curation.store_errors import describe_disk_error
 from curation.tables.images import Image, Label, Split
 from curation.verification.verify import verify_project
+from tests.processes import fork
 from tests.projects import new_project
 from tests.rows import NOW, picture
 from tests.small_disk import close_for_writing, small_disk
+
+NOBODY = 65534
 
 
 def fill_up(directory: Path) -> Path:
@@ -90,6 +98,40 @@ def test_a_store_that_is_closed_for_writing_says_who_may_not_write(on_small_disk
         bring(project, 8)
     assert images(project) == 4
     assert verify_project(project, silent).faults == []
+
+
+def _refusals(closed: Path, told: Connection) -> None:
+    """Read a file and a folder that are closed, and write into one that may be read, as an account without rights."""
+    os.setuid(NOBODY)
+    ways: list[Callable[[], object]] = [
+        (closed / "file").read_bytes,
+        (closed / "folder" / "file").read_bytes,
+        lambda: (closed / "new").write_bytes(b"x"),
+    ]
+    for way in ways:
+        try:
+            way()
+        except OSError as error:
+            told.send(describe_disk_error(error))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="another account can be taken by root only")
+def test_what_may_not_be_read_is_not_said_to_be_unwritable() -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as made:
+        closed = Path(made)
+        (closed / "folder").mkdir()
+        for file in (closed / "file", closed / "folder" / "file"):
+            file.write_bytes(b"x")
+        for place, mode in ((closed / "file", 0), (closed / "folder", 0), (closed, 0o755)):
+            place.chmod(mode)
+        here, there = Pipe()
+        fork(_refusals, closed, there).join(60)
+        told = [here.recv() for _ in range(3)]
+        (closed / "folder").chmod(0o755)
+    account_reads = f"Permission denied. Let the account {NOBODY} read there (on S3: its keys), then do it again."
+    assert told[0] == f"{closed}/file cannot be read: {account_reads}"
+    assert told[1] == f"{closed}/folder/file cannot be read: {account_reads}"
+    assert told[2].startswith(f"{closed}/new cannot be written: Permission denied. Let the account {NOBODY} write")
 
 
 @pytest.mark.slow
