@@ -35,11 +35,11 @@ from curation.reading.worklist import find_worklist
 from curation.tables.images import Split
 from curation.tables.people import Reader, ReaderKind
 from curation.tables.reading import Verdict, Worklist, WorklistItem
+from screening.features.backbone import load_backbone
 from screening.features.neighbours import Features, nearest
 from screening.features.spread import refuse_constant_features
 from screening.references import Reference, real_references
 from train.backbones.load import Backbone
-from train.backbones.names import backbone_of_project
 from train.backbones.provenance import backbone_facts
 from train.features.feature_cache import FeatureCache, ImageDigests
 
@@ -113,7 +113,7 @@ def read_worklist_by_proxy(
         train, validation = _references(session, worklist)
     if not worklist.label_shown:
         raise BadInput(f"worklist {worklist_name!r} hides the class that was asked for; a proxy judges by it.")
-    backbone = Backbone.load(backbone_of_project(project, backbone_path))
+    backbone = load_backbone(project, backbone_path)
     cache = FeatureCache(backbone, project.directory("embeddings"))
 
     def features_of(images: Sequence[ImageDigests]) -> Features:

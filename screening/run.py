@@ -39,10 +39,10 @@ from screening.checks.fitted import FITTED_CHECKS, References, Thresholds, distr
 from screening.copies.aligned_search import AlignedSearch
 from screening.copies.find import CopyDescriptors, Neighbours, find_copies, search_file
 from screening.copies.thumbnails import thumbnail_file
+from screening.features.backbone import load_backbone
 from screening.features.descriptors import DescriptorFiles, Descriptors, Floats
 from screening.references import Reference, classes_asked, real_references
 from train.backbones.load import Backbone
-from train.backbones.names import backbone_of_project
 from train.backbones.provenance import backbone_facts
 
 CHUNK = 1_000
@@ -78,7 +78,7 @@ def screen_batch(
     batch, BadInput for an unfinished one.
     """
     inputs = _inputs(project, batch_id)
-    backbone = Backbone.load(backbone_of_project(project, backbone_path))
+    backbone = load_backbone(project, backbone_path)
     files = DescriptorFiles.of(project, backbone)
     train_files = [reference.file_sha256 for reference in inputs.train]
     train = files.descriptors(inputs.train, [reference.label for reference in inputs.train], report)

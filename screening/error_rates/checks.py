@@ -28,11 +28,11 @@ from screening.checks.limits import LEAST_HELD_OUT
 from screening.error_rates.repeats import measure_repeats
 from screening.error_rates.stored import find_report, store_report
 from screening.error_rates.tally import VerdictCounts
+from screening.features.backbone import load_backbone
 from screening.features.descriptors import DescriptorFiles, Descriptors, Floats
 from screening.references import Reference, commonest_shape, real_references
 from screening.run import METHOD
 from train.backbones.load import Backbone
-from train.backbones.names import backbone_of_project
 from train.backbones.provenance import backbone_facts
 
 KIND = "checks"
@@ -64,7 +64,7 @@ def measure_checks(
 
     Raises BadInput for fewer than 40 real validation images of the shape that most training images have.
     """
-    backbone = Backbone.load(backbone_of_project(project, backbone_path))
+    backbone = load_backbone(project, backbone_path)
     with project.database.read() as session:
         shape = commonest_shape(session)
         train, held_out = (real_references(session, split, shape) for split in (Split.TRAIN, Split.VALIDATION))

@@ -21,11 +21,11 @@ from screening.copies.find import CopyDescriptors, CopyGates
 from screening.copies.thumbnails import thumbnail_file, thumbnails
 from screening.error_rates.privacy import Example, PrivacyPlan, RealSplit, measure_gate
 from screening.error_rates.stored import store_report
+from screening.features.backbone import load_backbone
 from screening.features.descriptors import pixel_fact_file, split_pixel_facts
 from screening.references import Reference, commonest_shape, real_references
 from screening.run import METHOD
 from train.backbones.load import Backbone
-from train.backbones.names import backbone_of_project
 from train.backbones.provenance import backbone_facts
 from train.features.feature_cache import FeatureCache
 
@@ -49,7 +49,7 @@ def measure_privacy(
     and BadInput when there is no real training or validation image.
     """
     name, trip = _round_trip(project, autoencoder) if autoencoder else (STAND_IN, blur_like_autoencoder)
-    backbone = Backbone.load(backbone_of_project(project, backbone_path))
+    backbone = load_backbone(project, backbone_path)
     with project.database.read() as session:
         subjects = select(Subject.id).where(Subject.split.in_(SPLITS))
         shape = commonest_shape(session, Image.subject_id.in_(subjects))
@@ -89,7 +89,7 @@ def project_gates(
     project: Project, shape: Shape, report: OnProgress, backbone_path: str | None = None
 ) -> tuple[Backbone, CopyGates, set[str]]:
     """The gates as a screening of images of this shape sets them, and the file digests of what they search."""
-    backbone = Backbone.load(backbone_of_project(project, backbone_path))
+    backbone = load_backbone(project, backbone_path)
     with project.database.read() as session:
         sets = [real_references(session, split, shape) for split in SPLITS]
     train, validation = (_real_images(project, backbone, references, report) for references in sets)

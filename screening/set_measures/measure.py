@@ -20,14 +20,14 @@ from curation.tables.images import BuildStatus
 from curation.tables.measures import SetMeasurement
 from curation.tables.operations import Job
 from curation.tables.reading import OutcomeVerdict
+from screening.features.backbone import load_backbone
 from screening.set_measures.curation_map import curation_map
 from screening.set_measures.membership_inference import SeenByGenerators, membership
 from screening.set_measures.request import LEAST, MeasureRequest
 from screening.set_measures.scope import ImageSet, measure_scope
 from screening.set_measures.sets import RealImage, Sets, find_sets
 from screening.set_measures.vectors import SetVectors, one_a_subject, shuffled, vectors_of
-from train.backbones.load import Backbone
-from train.backbones.names import absolute_location, backbone_of_project
+from train.backbones.names import absolute_location
 from train.backbones.provenance import backbone_facts
 
 # Raised whenever equal images could give another value: part of what makes a measurement the same one.
@@ -82,7 +82,7 @@ def measure_sets(
     The same request over the same images, outcomes and backbone is the same measurement. Raises NotFound, Conflict, or
     BadInput where there is nothing to measure or too little to measure it against.
     """
-    backbone = Backbone.load(backbone_of_project(project, backbone_path))
+    backbone = load_backbone(project, backbone_path)
     with project.database.read() as session:
         sets = find_sets(session, request)
         seen = SeenByGenerators(session, sets.generator_ids)
