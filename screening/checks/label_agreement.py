@@ -28,7 +28,7 @@ from screening.features.spread import is_constant
 FOLDS = 5
 LEAST_SUBJECTS = 20  # of a class
 MOST_TRAINING = 20_000
-COMPONENTS = 64
+COMPONENTS = 128
 STRENGTHS = (0.001, 0.005, 0.02, 0.1)
 BINS = 15
 
@@ -80,7 +80,7 @@ class LabelProbe:
     def fit(cls, train: Descriptors, subjects: Sequence[int]) -> "LabelProbe | Unset":
         """Fit on training images; `Unset` unless two classes have 20 subjects each. At most 20,000 images are used.
 
-        The penalty is the one of least cross-validated log loss. Features are standardised and reduced to 64 principal
+        The penalty is the one of least cross-validated log loss. Features are standardised and reduced to 128 principal
         components once, without labels.
         """
         features, labels = train.features, train.labels

@@ -61,6 +61,17 @@ def test_subjects_with_many_images_are_never_on_both_sides_of_a_fold() -> None:
     assert fitted.cross_validated.accuracy < 0.75
 
 
+def test_a_class_that_shows_beyond_the_64_largest_directions_is_known() -> None:
+    random = np.random.default_rng(0)
+    labels: list[str | None] = [NAMES[row % 2] for row in range(400)]
+    large = random.normal(size=(400, 80)).repeat(8, axis=1)  # 80 directions of which each fills eight features
+    telling = random.normal(size=(400, 8)) + np.array([row % 2 for row in range(400)])[:, None]
+    features = np.concatenate([large, telling], axis=1).astype(np.float32)
+    fitted = LabelProbe.fit(described(labels, features=features), range(400))
+    assert isinstance(fitted, LabelProbe)
+    assert fitted.cross_validated.accuracy > 0.75
+
+
 def test_too_few_subjects_or_classes_make_no_probe() -> None:
     images = cohort(0, 30, 1.0)
     one_each = LabelProbe.fit(images, [row % 10 for row in range(len(images.labels))])
