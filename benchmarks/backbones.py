@@ -89,9 +89,9 @@ class Network:
     features: Callable[[Pixels], Features]
 
 
-def brains(split: str, number: int) -> Part:
-    """The first subjects of a split from FIRST_SUBJECT on, an image each."""
-    chosen = list(islice((n for n in count(FIRST_SUBJECT) if split_of(n) == split), number))
+def brains(split: str, number: int, first: int = FIRST_SUBJECT) -> Part:
+    """The first subjects of a split from number `first` on, an image each."""
+    chosen = list(islice((n for n in count(first) if split_of(n) == split), number))
     slices = list(render_many(chosen))
     labels = np.array([CLASSES.index(brain.label) for brain in slices])
     return Part(np.stack([brain.pixels[:, :, None] for brain in slices]), labels, np.arange(number))
