@@ -162,6 +162,7 @@ def call(root: Path, words: list[str], capfd: pytest.CaptureFixture[str], monkey
 
 
 @pytest.mark.parametrize("fault", EVERYWHERE, ids=lambda fault: fault.__name__)
+@pytest.mark.slow
 def test_every_command_ends_in_one_line(
     damaged: Callable[[Callable[[Path], None]], Path],
     fault: Callable[[Path], None],
@@ -234,6 +235,7 @@ def test_init_makes_no_empty_database_where_something_was_imported(
         assert not (root / "rounds.toml").exists()
 
 
+@pytest.mark.slow
 def test_a_project_with_nothing_in_it_gets_its_database_again(project: Project) -> None:
     project.database.dispose()
     empty(project.root / "rounds.db")
@@ -275,6 +277,7 @@ main()
 @pytest.mark.parametrize(
     "words", [["init", "new"], ["--project", "p", "reader", "add", "ada"], ["--project", "p", "status"]]
 )
+@pytest.mark.slow
 def test_a_full_disk_under_the_database_is_one_line(tmp_path: Path, project: Project, words: list[str]) -> None:
     """The limit of a process on a file's size does what a full disk does, and needs no root."""
     project.database.dispose()

@@ -73,6 +73,7 @@ def made(form: AppTest, project: Project) -> Worklist:
         return session.scalars(select(Worklist).where(Worklist.kind != WorklistKind.PRACTICE)).one()
 
 
+@pytest.mark.slow
 def test_an_evidence_list_has_rules_and_an_audit_and_begins_with_what_there_is(project: Project) -> None:
     form = opened("Evidence")
     values = {widget.label: widget.value for widget in form.number_input}
@@ -93,6 +94,7 @@ def test_an_evidence_list_has_rules_and_an_audit_and_begins_with_what_there_is(p
     assert (recipe.gate_audit_share, recipe.rule, recipe.label_shown, recipe.grid) == (1.0, "unanimous", False, False)
 
 
+@pytest.mark.slow
 def test_a_turing_list_is_made_and_has_no_field_that_does_not_fit_it(project: Project) -> None:
     form = opened("Turing test")
     shown = labels(form)
@@ -113,6 +115,7 @@ def test_a_turing_list_is_made_and_has_no_field_that_does_not_fit_it(project: Pr
     assert (worklist.kind, recipe.kind, recipe.margin, recipe.real_controls) == (WorklistKind.TURING, "turing", 0.6, 6)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_built_is_not_offered(project: Project) -> None:
     form = opened()
     rule = next(widget for widget in form.selectbox if widget.label == "Rule")
@@ -145,6 +148,7 @@ def test_without_candidates_there_is_no_form(project: Project, monkeypatch: pyte
     assert len(form.button) == 0
 
 
+@pytest.mark.slow
 def test_every_option_of_the_command_is_a_field_of_the_form(project: Project) -> None:
     """An option that is added to the command has to be added here and to the form."""
     said = {

@@ -56,6 +56,7 @@ arrivals = st.builds(
 
 
 @given(arrivals)
+@pytest.mark.slow
 def test_an_arrival_comes_back_from_its_record_as_it_was(arrival: Arrival) -> None:
     assert Arrival.from_record(arrival.record(), arrival.split) == arrival
 

@@ -1,5 +1,6 @@
 """Subjects whose images look like copies become one subject, and what is in use stays as it is."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select, update
@@ -35,6 +36,7 @@ def subjects(session: Session) -> dict[str, tuple[str, int]]:
     return {row.key: (row.split.value, keys.count(row.key)) for row in rows}
 
 
+@pytest.mark.slow
 def test_a_group_goes_to_its_first_split_and_nothing_held_out_looks_like_training_afterwards(project: Project) -> None:
     import_scans(project, leaky())
     bound = bind(project)

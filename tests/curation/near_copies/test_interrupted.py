@@ -103,6 +103,7 @@ def twins() -> list[Entry]:
     return [("a", 1, False, None), ("b", 1, True, None), ("c", 2, False, None), ("d", 3, False, None)]
 
 
+@pytest.mark.slow
 def test_an_import_counts_with_its_bound_subjects_or_not_at_all(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

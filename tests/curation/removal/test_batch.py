@@ -55,6 +55,7 @@ def files_of(project: Project) -> list[str]:
         return list(session.scalars(select(Image.file_sha256).where(Image.batch_id == 3)))
 
 
+@pytest.mark.slow
 def test_images_labels_screenings_and_files_go_and_the_events_stay(free: Project) -> None:
     files = files_of(free)
     embeddings = VectorFile(free.directory("embeddings"), "x", 1)

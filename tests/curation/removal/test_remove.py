@@ -45,6 +45,7 @@ def removals(project: Project) -> list[Event]:
         (NodeKind.GENERATOR, "g3", "batch 3"),
     ],
 )
+@pytest.mark.slow
 def test_what_something_descends_from_stays_and_that_is_named(
     lived: Project, kind: NodeKind, name: str, below: str
 ) -> None:
@@ -54,6 +55,7 @@ def test_what_something_descends_from_stays_and_that_is_named(
     assert faults(lived) == []
 
 
+@pytest.mark.slow
 def test_from_the_last_descendant_upwards_everything_goes_and_the_events_stay(lived: Project) -> None:
     withdraw(lived, NOW, "s0", "asked for it")
     with lived.database.read() as session:
@@ -85,6 +87,7 @@ def test_from_the_last_descendant_upwards_everything_goes_and_the_events_stay(li
     assert not list(lived.root.glob("*/.*.part"))
 
 
+@pytest.mark.slow
 def test_a_removed_name_is_free_and_its_number_is_never_given_again(lived: Project) -> None:
     with lived.database.read() as session:
         number = session.scalars(select(Snapshot.id).where(Snapshot.name == "fourth")).one()
@@ -95,6 +98,7 @@ def test_a_removed_name_is_free_and_its_number_is_never_given_again(lived: Proje
     assert faults(lived) == []
 
 
+@pytest.mark.slow
 def test_a_row_that_vanished_without_a_removal_is_a_fault(lived: Project) -> None:
     with lived.database.write() as session:
         fourth = session.scalars(select(Snapshot).where(Snapshot.name == "fourth")).one()
@@ -127,6 +131,7 @@ def test_what_another_process_makes_is_not_removed(lived: Project) -> None:
     assert not is_being_made(lived, "run", "other")
 
 
+@pytest.mark.slow
 def test_a_removal_that_cannot_be_recorded_leaves_everything(lived: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise OSError("the disk is full")
@@ -146,6 +151,7 @@ def _remove_and_die(root: Path) -> None:
     remove(Project.open(root), NOW, NodeKind.RUN, "other")
 
 
+@pytest.mark.slow
 def test_a_removal_killed_before_the_files_are_gone_leaves_what_verify_lists(lived: Project) -> None:
     lived.database.dispose()
     process = fork(_remove_and_die, lived.root)

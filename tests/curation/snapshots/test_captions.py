@@ -28,6 +28,7 @@ def folder(project: Project) -> SnapshotFolder:
     return build_snapshot(project, "captioned", MixRecipe(synthetic="none"), NOW, silent)
 
 
+@pytest.mark.slow
 def test_a_snapshot_carries_captions_and_datasets_reads_them(folder: SnapshotFolder) -> None:
     rows = [row for split in SPLITS for row in folder.rows(split)]
     assert {row.subject: row.caption for row in rows} == {

@@ -164,6 +164,7 @@ def room(request: pytest.FixtureRequest, database_kind: str, tmp_path: Path) -> 
     project.database.dispose()
 
 
+@pytest.mark.slow
 def test_every_change_beside_the_commands_is_named_with_its_place(room: Project) -> None:
     assert verify_events(room).faults == []
     for tampering, fault in ATTACKS:
@@ -195,6 +196,7 @@ def test_what_events_of_an_earlier_version_say_in_so_many_words_is_checked_too(r
     assert faults == [f"reader 2: its role is curator, event {number} says reader"]
 
 
+@pytest.mark.slow
 def test_both_commands_look(room: Project) -> None:
     with room.database.write() as session:
         session.execute(text("UPDATE readings SET corrected_label = 'b' WHERE id = 2"))

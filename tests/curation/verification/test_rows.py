@@ -126,6 +126,7 @@ def test_an_outcome_is_held_against_the_readings_it_names_and_not_against_later_
     assert "no candidate of that worklist" in control
 
 
+@pytest.mark.slow
 def test_outcomes_that_were_removed_are_told_while_reading_and_a_fault_once_the_worklist_is_closed(
     room: Project,
 ) -> None:

@@ -48,6 +48,7 @@ def test_json_of_another_kind_is_said_with_its_place(database: Database) -> None
 
 
 @pytest.mark.parametrize(("statement", "told", "column"), ON_SQLITE, ids=range(len(ON_SQLITE)))
+@pytest.mark.slow
 def test_a_value_of_another_kind_is_said_with_its_place(
     project: Project, statement: str, told: str, column: str
 ) -> None:

@@ -218,6 +218,7 @@ def test_features_by_pixels_go_too_unless_another_image_has_the_same_pixels(live
     assert not features.stored(["withdrawn-1-".ljust(64, ".")])[np.arange(1)].any()
 
 
+@pytest.mark.slow
 def test_a_vector_that_was_kept_after_a_withdrawal_is_a_fault_and_the_command_again_removes_it(lived: Project) -> None:
     image = images_of(lived, "s0")[0]
     withdraw(lived, NOW, "s0", "")

@@ -102,6 +102,7 @@ def test_a_line_does_so_much_at_once_and_no_place_fills_it() -> None:
     assert not line.taken
 
 
+@pytest.mark.slow
 def test_a_known_name_and_one_that_nobody_has_are_slowed_down_alike(stranger: Browser, clock: Clock) -> None:
     seen = []
     for name in ("ada", "nobody"):

@@ -78,6 +78,7 @@ def test_gray_files_of_every_transfer_syntax_keep_depth_sign_and_values(project:
         "SC_ybr_full_422_uncompressed.dcm",
     ],
 )
+@pytest.mark.slow
 def test_colour_files_become_rgb_as_pydicom_shows_them(project: Project, name: str) -> None:
     from pydicom.pixels.utils import pixel_array
 
@@ -191,6 +192,7 @@ def test_a_modality_lut_is_applied_and_a_voi_lut_becomes_a_window(project: Proje
     assert np.abs(shown - meant).max() < 0.03
 
 
+@pytest.mark.slow
 def test_a_multi_frame_file_gives_one_image_a_frame_of_one_subject(project: Project) -> None:
     report = _import(project, sample("examples_ybr_color.dcm"))
     assert (report.added, len(report.duplicates_of_kind(DuplicateKind.SAME_SUBJECT))) == (

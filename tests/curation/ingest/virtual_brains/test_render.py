@@ -170,6 +170,7 @@ def test_masks_are_empty_for_normal_and_lie_in_the_brain_for_lesions() -> None:
 
 
 @pytest.mark.soak
+@pytest.mark.slow
 def test_a_ring_is_bright_around_dark_and_8_to_16_pixels_across() -> None:
     for s in of_class("ring_lesion"):
         lesion, tissue = s.mask.astype(bool), tissue_level(s)
