@@ -13,7 +13,8 @@ from curation.project import Project
 
 _ADVISORY_KEY = 0x726F756E6473  # "rounds"
 _BUSY = (
-    "another import is running in this project. Wait for it to finish, then run this again: it will add what is new."
+    "another import is running in this project, or a withdrawal or a search for near copies, which no import may "
+    "cross. Wait for it to finish, then run this again: an import adds what is new."
 )
 
 

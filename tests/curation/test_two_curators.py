@@ -102,7 +102,7 @@ def test_of_two_imports_the_second_is_told_to_wait_and_adds_nothing_twice(shared
 
     results = at_once(shared, *[bring] * CURATORS)
     refused = [result for result in results if isinstance(result, RoundsError)]
-    assert all("another import is running" in str(result) for result in refused)
+    assert all("another import is running in this project, or a withdrawal" in str(result) for result in refused)
     assert sum(result.added for result in results if not isinstance(result, RoundsError)) == 8
     with shared.database.read() as session:
         assert session.scalar(select(func.count()).select_from(Import)) == 2
