@@ -37,7 +37,6 @@ LOW_RANK = (Candidate("logistic"), Candidate("lora", {"start": "probe", "lora_ra
 MOVING = (
     Candidate("logistic"),
     Candidate("lora", {"start": "probe"}),
-    Candidate("oft", {"start": "probe"}),
     Candidate("full", {"start": "probe", "interpolate": True}),
 )
 
@@ -63,7 +62,7 @@ def candidates_for(counts: Mapping[str, int]) -> Candidates:
     if total < FEW_IMAGES:
         why = f"{total} training images are under {FEW_IMAGES}: a head, and low-rank updates that start from it"
         return Candidates(LOW_RANK, why)
-    why = f"{total} training images are {FEW_IMAGES} or more: a head, adapters, and every weight"
+    why = f"{total} training images are {FEW_IMAGES} or more: a head, low-rank updates, and every weight"
     return Candidates(MOVING, why)
 
 

@@ -98,7 +98,7 @@ def test_averages_without_validation_are_refused(folder: SnapshotFolder, tmp_pat
     [
         (9, ["nearest-mean", "logistic"], "9 training images of upper are under 10"),
         (10, ["logistic", "lora"], "30 training images are under 500"),
-        (200, ["logistic", "lora", "oft", "full"], "600 training images are 500 or more"),
+        (200, ["logistic", "lora", "full"], "600 training images are 500 or more"),
     ],
 )
 def test_what_is_tried_follows_from_the_number_of_images(images: int, methods: list[str], reason: str) -> None:
