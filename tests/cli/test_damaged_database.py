@@ -23,6 +23,7 @@ from tests.small_disk import close_for_writing, small_disk
 
 ROOT = Path(__file__).parents[2]
 WITHOUT_PROJECT = {  # they open none
+    "adaptations",
     "restore",
     "shipped snapshot",
     "backbone show",
