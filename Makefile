@@ -9,6 +9,8 @@ MODELS := tests/train tests/generate tests/screening
 FAST := "not slow and not postgres and not alone"
 BENCHMARKS := $(filter-out adaptations browser own_process obvious_page obvious_grid candidate_rows backbones eyes_%,$(basename $(notdir $(wildcard benchmarks/*.py))))
 
+unexport PYTHONDONTWRITEBYTECODE  # tests start hundreds of processes, and each would compile the tree again
+
 .PHONY: help setup demo demo-auto test quick quick-models soak check bench docs lock clean
 
 help:  ## List the targets

@@ -54,6 +54,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.soak
+@pytest.mark.slow
 def test_every_directory_holds_its_own_database_and_store(
     tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -73,6 +74,7 @@ def test_every_directory_holds_its_own_database_and_store(
     assert sorted(os.listdir(tmp_path)) == sorted(names)
 
 
+@pytest.mark.slow
 def test_a_backup_is_made_in_restored_from_and_restored_to_a_directory_of_any_name(
     tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -88,6 +90,7 @@ def test_a_backup_is_made_in_restored_from_and_restored_to_a_directory_of_any_na
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["-again?%41#", "-b?%20#", "z?one%20#é"])
 
 
+@pytest.mark.slow
 def test_a_snapshot_is_built_in_and_exported_to_a_directory_of_any_name(tmp_path: Path, pictures: Path) -> None:
     root = tmp_path / "z?one%20#é"
     run("init", str(root))
@@ -128,6 +131,7 @@ def test_a_directory_that_is_gone_is_named_as_the_reason(tmp_path: Path, monkeyp
     os.chdir(tmp_path)
 
 
+@pytest.mark.slow
 def test_settings_written_by_an_editor_that_marks_its_files_are_read(tmp_path: Path) -> None:
     open_or_make_project(tmp_path / "p")
     settings = tmp_path / "p" / "rounds.toml"

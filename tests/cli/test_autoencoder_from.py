@@ -36,6 +36,7 @@ def seen_by(project: Project, name: str) -> tuple[set[str], set[str]]:
         return set(session.scalars(keys)), set(session.scalars(pixels))
 
 
+@pytest.mark.slow
 def test_a_queued_fit_with_an_autoencoder_of_another_saw_what_that_one_saw(with_source: Project, recipe: Path) -> None:
     run(with_source, *fit(recipe, "--queue"))
     assert work(with_source)

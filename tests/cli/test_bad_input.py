@@ -209,6 +209,7 @@ OTHERS |= {"--no-privileges", "--single-transaction", "--label"}
 OTHERS |= {"--no-deps", "--only-binary", "--no-input", "--disable-pip-version-check", "--dest"}
 
 
+@pytest.mark.slow
 def test_every_option_that_a_message_names_exists_on_the_command_it_names() -> None:
     options = {
         name: {word for parameter in command.params for word in (*parameter.opts, *parameter.secondary_opts)}

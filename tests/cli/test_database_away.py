@@ -161,6 +161,7 @@ def test_the_lease_is_renewed_once_the_lock_is_gone(project: Project, monkeypatc
     assert renewed
 
 
+@pytest.mark.slow
 def test_a_worker_told_to_stop_does_not_wait_for_the_database(project: Project) -> None:
     stopping = threading.Event()
     threading.Timer(0.1, stopping.set).start()

@@ -37,6 +37,7 @@ def write_recipe(tmp_path: Path, backbone: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_recipe_is_fitted_here_or_by_a_worker_and_both_give_the_same_weights(
     curated: Project, backbone: Path, tmp_path: Path
 ) -> None:
@@ -52,6 +53,7 @@ def test_a_recipe_is_fitted_here_or_by_a_worker_and_both_give_the_same_weights(
     assert there["made_by"].endswith("--queue")
 
 
+@pytest.mark.slow
 def test_a_recipe_without_an_objective_starts_from_nothing_only_when_forced(curated: Project, tmp_path: Path) -> None:
     recipe = tmp_path / "vit.json"
     recipe.write_text(RECIPE.model_copy(update={"batch_size": 4, "steps": 1}).model_dump_json())

@@ -38,6 +38,7 @@ def test_a_worker_in_a_log_says_how_far_its_job_is(
     assert spoken[0].endswith(" to 3")
 
 
+@pytest.mark.slow
 def test_json_stays_whole_while_the_work_speaks(project: Project, quick_clock: None) -> None:
     result = CliRunner().invoke(rounds, ["--project", str(project.root), "verify", "--json"])
     assert isinstance(json.loads(result.stdout), dict)

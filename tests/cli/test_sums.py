@@ -55,6 +55,7 @@ def test_a_round_is_added_to_a_run_and_nothing_is_counted_twice(curated: Project
     assert faults(curated) == before
 
 
+@pytest.mark.slow
 def test_a_withdrawn_subject_is_taken_out_of_a_run_which_is_whole_again(curated: Project, backbone: Path) -> None:
     before = faults(curated)
     run(curated, *ridge(backbone, "--snapshot", "real"))

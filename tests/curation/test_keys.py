@@ -57,6 +57,7 @@ def test_verification_says_that_the_key_is_missing_and_writes_nothing(
     assert content_of(recorded.root) == before
 
 
+@pytest.mark.slow
 def test_verification_of_a_whole_project_writes_nothing(recorded: Project) -> None:
     before = content_of(recorded.root)
     assert run(recorded, "verify").exit_code == 0
@@ -118,6 +119,7 @@ def test_the_review_server_does_not_start_without_the_key_of_the_chain(recorded:
         serve(Project.open(recorded.root), port=0)
 
 
+@pytest.mark.slow
 def test_a_project_that_cannot_be_written_is_verified(recorded: Project) -> None:
     command = [sys.executable, "-c", "from cli.main import main; main()", "--project", str(recorded.root)]
     if os.geteuid() == 0:  # root may write everywhere unless it gives that up

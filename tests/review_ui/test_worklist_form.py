@@ -139,6 +139,7 @@ def test_what_cannot_be_built_is_not_offered(project: Project) -> None:
     assert "letters, digits, dots" in form.warning[0].value
 
 
+@pytest.mark.slow
 def test_without_candidates_there_is_no_form(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     with project.database.write() as session:
         block(session, list(range(3, 13)), "sharpness")

@@ -15,7 +15,11 @@ from tests.curation.ingest.formats.dicom_samples import changed, sample
 from tests.curation.ingest.sources.folders import encoded
 from tests.rows import NOW
 
-SLICES = [render(2_000 + number, 256).pixels for number in range(6)]
+
+@pytest.fixture(scope="module")
+def slices() -> list[np.ndarray]:
+    """Brains without a letter in them."""
+    return [render(2_000 + number, 256).pixels for number in range(6)]
 
 
 def _written(plane: np.ndarray, height: int, fill: int) -> np.ndarray:
@@ -29,14 +33,18 @@ def _written(plane: np.ndarray, height: int, fill: int) -> np.ndarray:
 
 @pytest.mark.parametrize("height", [9, 12, 18])
 @pytest.mark.parametrize("fill", [255, 0], ids=["white", "black"])
-def test_a_line_of_text_is_found_and_a_slice_without_one_is_not(height: int, fill: int) -> None:
-    assert all(looks_burnt_in(_written(plane, height, fill)) for plane in SLICES)
-    deep = [_written(plane, height, fill).astype(np.uint16) * 40 for plane in SLICES]
+def test_a_line_of_text_is_found_and_a_slice_without_one_is_not(
+    height: int, fill: int, slices: list[np.ndarray]
+) -> None:
+    assert all(looks_burnt_in(_written(plane, height, fill)) for plane in slices)
+    deep = [_written(plane, height, fill).astype(np.uint16) * 40 for plane in slices]
     assert all(looks_burnt_in(plane) for plane in deep)
-    assert not any(looks_burnt_in(plane[:, :, None]) for plane in SLICES)
+    assert not any(looks_burnt_in(plane[:, :, None]) for plane in slices)
 
 
-def test_the_report_lists_headers_that_say_so_and_pictures_that_look_so(project: Project, tmp_path: Path) -> None:
+def test_the_report_lists_headers_that_say_so_and_pictures_that_look_so(
+    project: Project, tmp_path: Path, slices: list[np.ndarray]
+) -> None:
     def said(dataset: object) -> None:
         dataset.BurnedInAnnotation = "YES"  # type: ignore[attr-defined]
 
@@ -49,7 +57,7 @@ def test_the_report_lists_headers_that_say_so_and_pictures_that_look_so(project:
     ]
     report = import_image_folder(project, NOW, sample("examples_rgb_color.dcm"), request=ImportRequest(label="x"))
     assert [suspect.why for suspect in report.burnt_in] == ["ultrasound, which often shows names"]
-    (tmp_path / "shot.png").write_bytes(encoded(_written(SLICES[0], 12, 255)))
+    (tmp_path / "shot.png").write_bytes(encoded(_written(slices[0], 12, 255)))
     small = ImportRequest(label="x", size=(64, 64))
     report = import_image_folder(project, NOW, tmp_path / "shot.png", request=small)
     assert [suspect.why for suspect in report.burnt_in] == ["something like a line of text in it"]

@@ -51,6 +51,7 @@ def captions(project: Project) -> dict[str, str]:
         return {str(name): text for name, text in session.execute(rows)}
 
 
+@pytest.mark.slow
 def test_a_column_of_reports_is_kept_with_the_images(project: Project, tmp_path: Path) -> None:
     report = import_reports(project, tmp_path / "chest", public_subjects=True)
     assert report.added == 4
@@ -100,6 +101,7 @@ def test_a_caption_that_names_the_patient_of_its_header_is_refused(project: Proj
     assert sorted(captions(project).values()) == ["Leberzyste", "erikanische Zyste"]
 
 
+@pytest.mark.slow
 def test_a_changed_caption_is_a_fault_and_a_withdrawn_one_is_gone(project: Project) -> None:
     import_virtual_brains(project, NOW, 6)
     assert captions(project) == {f"vb-{number:06d}": render(number).caption for number in range(6)}

@@ -84,6 +84,7 @@ def test_what_a_snapshot_uses_is_left_and_counted(project: Project) -> None:
         assert session.scalars(select(Event).where(Event.kind == "subjects.bound")).all() == []
 
 
+@pytest.mark.slow
 def test_the_same_picture_of_two_subjects_of_one_import_is_kept_once(project: Project) -> None:
     twice: list[Entry] = [("a", 1, False, None), ("b", 1, False, None), ("c", 2, False, None), ("d", 3, False, None)]
     assert import_scans(project, twice).added == 4

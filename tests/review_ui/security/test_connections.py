@@ -82,12 +82,14 @@ def answer_until_the_end(connection: socket.socket, trickle: bytes = b"") -> byt
     ],
     ids=["nothing", "request line", "headers", "idle after a request", "a second request", "body"],
 )
+@pytest.mark.slow
 def test_a_slow_connection_ends(server: tuple[int, Ends], begun: bytes, trickle: bytes, answered: bool) -> None:
     with socket.create_connection(("127.0.0.1", server[0])) as connection:
         connection.sendall(begun)
         assert (b"200 OK" in answer_until_the_end(connection, trickle)) == answered
 
 
+@pytest.mark.slow
 def test_a_request_that_broke_off_does_nothing(server: tuple[int, Ends], project: Project) -> None:
     body = f"name=ada&password={PASSWORD.replace(' ', '+')}".encode()
     address = f"localhost:{server[0]}".encode()

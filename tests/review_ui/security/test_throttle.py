@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import math
+import re
 import threading
 import time
 from collections import Counter
@@ -152,7 +153,7 @@ def test_a_workstation_is_known_to_each_of_its_readers_and_its_cookie_names_none
     for name in ("ada", "ben"):
         exhaust(stranger, name)
         assert ada.sign_in(name) == 200
-        assert name not in ada.client.cookies[DEVICE_COOKIE]
+        assert name not in re.split(r"[~.]", ada.client.cookies[DEVICE_COOKIE])  # its random parts may spell a name
 
 
 @pytest.mark.parametrize("how", ["everywhere", "password", "half a year", "another account", "forged"])

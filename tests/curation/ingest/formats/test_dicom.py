@@ -88,6 +88,7 @@ def test_colour_files_become_rgb_as_pydicom_shows_them(project: Project, name: s
 
 
 @pytest.mark.parametrize("name", ["JPGExtended.dcm", "JPEG-lossy.dcm"])
+@pytest.mark.slow
 def test_twelve_bit_jpeg_keeps_its_values(project: Project, tmp_path: Path, name: str) -> None:
     """pydicom's reference names two values; the sum is what libjpeg-turbo, built for 12 bit, gives for these files."""
 

@@ -53,6 +53,7 @@ def test_a_file_without_its_head_gives_the_picture_of_the_whole_file(
 
 
 @pytest.mark.parametrize("name", [*GRAY, "SC_rgb_jpeg_gdcm.dcm", "MR_small_RLE.dcm", "JPGExtended.dcm"])
+@pytest.mark.slow
 def test_the_report_counts_files_without_a_preamble_compressed_ones_too(
     project: Project, tmp_path: Path, name: str
 ) -> None:

@@ -183,6 +183,7 @@ def test_a_ring_is_bright_around_dark_and_8_to_16_pixels_across() -> None:
 
 
 @pytest.mark.soak
+@pytest.mark.slow
 def test_an_old_infarct_is_dark_and_reaches_the_surface() -> None:
     for s in of_class("old_infarct"):
         lesion = s.mask.astype(bool)
