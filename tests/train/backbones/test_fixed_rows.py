@@ -34,8 +34,8 @@ def test_the_rows_of_a_gpu_follow_its_memory_and_are_a_power_of_two() -> None:
     assert rows_that_fit(8 << 30, 0) == MOST_ROWS
 
 
-@pytest.mark.parametrize(("side", "expected"), [(32, 16), (64, 16), (65, 8), (112, 8)])
-def test_a_processor_gets_eight_rows_and_sixteen_of_small_images(side: int, expected: int) -> None:
+@pytest.mark.parametrize(("side", "expected"), [(32, 64), (64, 64), (65, 8), (112, 8)])
+def test_a_processor_gets_eight_rows_and_sixty_four_of_small_images(side: int, expected: int) -> None:
     assert choose_rows(lambda rows: rows, torch.zeros(1, 3, side, side)) == expected
 
 
