@@ -32,7 +32,7 @@ demo: $(READY)  ## Run the loop on the simulated cohort, up to the review page i
 demo-auto: $(READY)  ## The whole loop without a person, through a proxy reader, to the study's report
 	$(BIN)/rounds demo $(DEMO)-auto --auto
 
-test: $(READY)  ## Every test (16 minutes on two quiet cores: 4,172 tests without a browser 8, 139 with one 7)
+test: $(READY)  ## Every test (15.5 minutes on two quiet cores: 4,479 tests without a browser 8.5, 134 with one 7)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --ignore=tests/e2e -m "not alone" -n 2 --dist worksteal
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/e2e -m e2e -n 2 --dist loadfile --no-loadscope-reorder
 	$(BIN)/python -m pytest tests/review_ui -m alone
