@@ -84,14 +84,18 @@ def _jobs() -> None:
 
 
 def contact_sheet(images: list[Pixels], columns: int) -> Pixels:
-    """Lay out (H, W, C) images of one shape in rows, 8 bit, with a narrow gap; 16 bit is scaled by its maximum."""
-    height, width, channels = images[0].shape
+    """Lay out (H, W, C) images in rows, 8 bit, with a narrow gap; 16 bit is scaled by its maximum.
+
+    A cell is as high as the highest image and as wide as the widest; a smaller image lies in its middle.
+    """
+    height, width = (max(image.shape[axis] for image in images) for axis in (0, 1))
     gap = max(2, width // 24)
     rows = math.ceil(len(images) / columns)
-    sheet = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, channels), 10, dtype=np.uint8)
+    sheet = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, 3), 10, dtype=np.uint8)
     for index, image in enumerate(images):
         row, column = divmod(index, columns)
         scaled = image if image.dtype == np.uint8 else (image / max(1, image.max()) * 255).astype(np.uint8)
-        top, left = row * (height + gap), column * (width + gap)
-        sheet[top : top + height, left : left + width] = scaled
-    return np.repeat(sheet, 3, axis=2) if channels == 1 else sheet
+        top = row * (height + gap) + (height - image.shape[0]) // 2
+        left = column * (width + gap) + (width - image.shape[1]) // 2
+        sheet[top : top + image.shape[0], left : left + image.shape[1]] = scaled  # one channel becomes all three
+    return sheet

@@ -260,7 +260,13 @@ def wait_until(page: Page, holds: Callable[[], bool]) -> None:
     deadline = time.monotonic() + WAIT_MS / 1000
     while not holds() and time.monotonic() < deadline:
         page.wait_for_timeout(50)
-    assert holds()
+    assert holds(), what_page_holds(page)
+
+
+def what_page_holds(page: Page) -> str:
+    """The address, the words and what is kept in the browser: what a failure on another machine is understood from."""
+    stored = page.evaluate("() => JSON.stringify(localStorage)")
+    return f"{page.url}\n{page.inner_text('body')[:2000]}\nkept in the browser: {stored[:4000]}"
 
 
 def process_maps(process: BaseProcess) -> str:

@@ -69,7 +69,11 @@ def standing(room: Room, reader: str) -> list[PairVerdict]:
 
 def wait_for_verdicts(room: Room, page: Page, reader: str, verdicts: list[PairVerdict]) -> None:
     """Poll until that is what stands."""
-    wait_until(page, lambda: standing(room, reader) == verdicts)
+    try:
+        wait_until(page, lambda: standing(room, reader) == verdicts)
+    except AssertionError as failure:
+        log = (room.server.root / "server.log").read_text()[-4000:]
+        raise AssertionError(f"{standing(room, reader)} stands\n{failure}\nthe server's log: {log}") from failure
 
 
 def test_pairs_are_judged_and_taken_back_by_keyboard(archive: Room, new_context: NewContext) -> None:
