@@ -62,7 +62,7 @@ COMMANDS = {  # the place of each command, and its line in `rounds --help`
     "adaptations": ("cli.adaptations:adaptations", "List every way to adapt a backbone."),
     "train": ("cli.train:train", "Adapt a backbone to a snapshot."),
     "run": ("cli.run:run", "List runs, and remove them."),
-    "evaluate": ("cli.train:evaluate", "Measure a run on held-out subjects."),
+    "evaluate": ("cli.evaluate:evaluate", "Measure a run on held-out subjects."),
     "study": ("cli.study:study", "Compare training on real images with training on added synthetic ones."),
     "shipped": ("cli.shipped:shipped", "Rebuild the data that the shipped weights were fitted on."),
     "demo": ("cli.demo:demo", "Run the whole loop on the simulated cohort."),

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cli.train import _evaluation_lines
+from cli.evaluate import _evaluation_lines
 from tests.train.evaluation.test_evaluate import SIZES, trained
 from tests.train.snapshots import mark_near_copies, write_snapshot
 from train.adaptation.run_folder import load_run
