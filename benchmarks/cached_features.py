@@ -19,7 +19,7 @@ from benchmarks.embedding import StoredImage
 from curation.image_store import ImageStore, pixel_sha256
 from curation.progress import silent
 from train.adaptation.config import AdaptationConfig
-from train.adaptation.fit import Examples, train_model
+from train.adaptation.fit import Examples, FitTask, train_model
 from train.adaptation.model import AdaptedModel, StandardizedHead
 from train.backbones.load import Backbone
 from train.backbones.shipped import SHIPPED_BACKBONE
@@ -33,7 +33,7 @@ def train(model: nn.Module, examples: Examples, config: AdaptationConfig) -> Non
     """Train without validation, the checkpoint in a directory that goes."""
     with tempfile.TemporaryDirectory() as directory:
         checkpoint = Checkpoint(Path(directory) / "fit.pt", "benchmark")
-        train_model(model, examples, None, config, silent, checkpoint)
+        train_model(model, FitTask(examples, None, config, silent, checkpoint))
 
 
 def main() -> None:

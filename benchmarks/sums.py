@@ -22,7 +22,7 @@ from sklearn.preprocessing import StandardScaler
 from benchmarks.backbones import Data, Features, Labels, Part, brains, chest
 from curation.progress import silent
 from train.adaptation.config import AdaptationConfig
-from train.adaptation.fit import Examples, train_model
+from train.adaptation.fit import Examples, FitTask, train_model
 from train.adaptation.model import StandardizedHead
 from train.backbones.load import Backbone
 from train.backbones.shipped import SHIPPED_BACKBONE
@@ -144,7 +144,8 @@ def forgetting(of: Set) -> dict[str, list[float]]:
         inputs = torch.from_numpy(features[chosen])
         examples = Examples(lambda places: inputs[places], labels[chosen], np.ones(len(chosen)))
         with tempfile.TemporaryDirectory() as scratch:
-            train_model(head, examples, None, config, silent, Checkpoint(Path(scratch) / "fit.pt", "benchmark"))
+            checkpoint = Checkpoint(Path(scratch) / "fit.pt", "benchmark")
+            train_model(head, FitTask(examples, None, config, silent, checkpoint))
         with torch.inference_mode():
             scores = head(torch.from_numpy(of.scored[0])).softmax(dim=1).double().numpy()
         return metric_value("balanced_accuracy", scores, of.scored[1])

@@ -20,7 +20,7 @@ from curation.provenance.withdrawn import refuse_affected
 from curation.snapshots.folder import SnapshotFolder, SnapshotRow
 from train.adaptation.averages import fit_and_average
 from train.adaptation.config import AdaptationConfig
-from train.adaptation.fit import Examples, History
+from train.adaptation.fit import Examples, FitTask, History
 from train.adaptation.methods.closed_heads import fit_closed_head, logistic
 from train.adaptation.methods.implementation import find_implementation
 from train.adaptation.model import AdaptedModel, StandardizedHead
@@ -215,7 +215,7 @@ def _train_head(
     head = StandardizedHead.fitted(train.inputs(np.arange(len(train_rows))), len(folder.classes))
     head.to(backbone.device)
     validation = examples(validation_rows) if validation_rows else None
-    history = implementation.fit(head, train, validation, config, on_progress, checkpoint)
+    history = implementation.fit(head, FitTask(train, validation, config, on_progress, checkpoint))
     return AdaptedModel(backbone, head), history
 
 
@@ -246,7 +246,7 @@ def _train_encoder(
     validation = examples(validation_rows, folder.pixels(validation_rows)) if validation_rows else None
 
     def fit(settings: AdaptationConfig, at: Checkpoint) -> History:
-        return implementation.fit(model, train, validation, settings, on_progress, at)
+        return implementation.fit(model, FitTask(train, validation, settings, on_progress, at))
 
     history = fit_and_average(fit, model, validation, config, checkpoint)
     return model, replace(history, averages=start | history.averages)

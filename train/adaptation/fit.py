@@ -33,6 +33,17 @@ class Examples:
 
 
 @dataclass(frozen=True, slots=True)
+class FitTask:
+    """What a model is fitted to: examples, the configuration, where progress and checkpoints go."""
+
+    train: Examples
+    validation: Examples | None
+    config: AdaptationConfig
+    on_progress: OnProgress
+    checkpoint: Checkpoint
+
+
+@dataclass(frozen=True, slots=True)
 class History:
     """The course of a fit: losses at every evaluation, steps taken, the step whose weights are kept.
 
@@ -91,22 +102,19 @@ def evaluate_loss(model: nn.Module, examples: Examples, batch_size: int) -> dict
 
 def train_model(
     model: nn.Module,
-    train: Examples,
-    validation: Examples | None,
-    config: AdaptationConfig,
-    on_progress: OnProgress,
-    checkpoint: Checkpoint,
+    task: FitTask,
     *,
     rate_shares: Mapping[nn.Parameter, float] = MappingProxyType({}),
     keep: KeepWeights = BestWeights,
     penalty: Callable[[], Tensor] | None = None,
 ) -> History:
-    """Fit `model` in place, from `checkpoint` if there is one, to its best weights by validation loss.
+    """Fit `model` in place, from the checkpoint if there is one, to its best weights by validation loss.
 
-    Without validation the last weights are kept. Which examples are drawn depends on `config.seed` alone; the caller
+    Without validation the last weights are kept. Which examples are drawn depends on the seed alone; the caller
     seeds torch for initial weights and dropout. `rate_shares` lowers the learning rate of single weights; `keep`
     does more after a step than to keep the best weights, and `penalty` is added to the loss.
     """
+    train, validation, config = task.train, task.validation, task.config
     total = config.total_steps(len(train.labels))
     evaluate_every = max(1, total // config.evaluations)
     warmup_steps = max(1, round(total * config.warmup_fraction))
@@ -135,7 +143,7 @@ def train_model(
         optimizer,
         total,
         learning_rate=lambda step, initial: initial * warmup_cosine(step, warmup_steps, total),
-        checkpoint=checkpoint,
+        checkpoint=task.checkpoint,
         kept=best,
         generator=generator,
         max_gradient_norm=None,
@@ -147,7 +155,7 @@ def train_model(
         return measures if validation is None else measures | evaluate_loss(model, validation, config.batch_size)
 
     def report(progress: FitProgress) -> None:
-        on_progress(progress.step, progress.steps, f"loss {progress.measures['train_loss']:.3f}")
+        task.on_progress(progress.step, progress.steps, f"loss {progress.measures['train_loss']:.3f}")
 
     every = evaluate_every
     phase.run(objective, evaluate, report, evaluate_every=every, report_every=every, checkpoint_every=every)

@@ -17,7 +17,6 @@ from train.adaptation.model import AdaptedModel
 from train.backbones.load import Backbone
 
 DIRECTORY = "adapter"
-LINEARS, NORMS = "linears", "norms"
 
 
 def find_layers_to_adapt(model: nn.Module) -> list[str]:
@@ -30,35 +29,42 @@ def find_layers_to_adapt(model: nn.Module) -> list[str]:
     convolutions = [
         name for name, module in model.named_modules() if isinstance(module, nn.Conv2d) and module.groups == 1
     ]
-    found = [name for name in linears if "attention" in name or "attn" in name] or linears or convolutions[1:]
-    if not found:
+    layers = [name for name in linears if "attention" in name or "attn" in name] or linears or convolutions[1:]
+    if not layers:
         raise BadInput(
             f"expected linear layers or convolutions to adapt, but {type(model).__name__} has none. Choose another"
             " --adaptation or another backbone."
         )
-    return found
+    return layers
 
 
-def find_targets(model: nn.Module, kind: str, *, convolutions: bool) -> list[str]:
-    """Find the layers that an adapter of `kind` goes to: normalisations, or linear layers, or else convolutions.
-
-    Raises BadInput when the model has none.
-    """
-    if kind == NORMS:
-        norms = [name for name, part in model.named_modules() if isinstance(part, nn.LayerNorm)]
-        if not norms:
-            raise BadInput(
-                f"expected layer normalisations to adapt, but {type(model).__name__} has none. Choose another"
-                " --adaptation or another backbone."
-            )
-        return norms
-    found = find_layers_to_adapt(model)
-    if not convolutions and not isinstance(model.get_submodule(found[0]), nn.Linear):
+def find_linear_layers(model: nn.Module) -> list[str]:
+    """Find the layers to adapt; raises BadInput where they are convolutions, which not every adapter takes."""
+    layers = find_layers_to_adapt(model)
+    if not isinstance(model.get_submodule(layers[0]), nn.Linear):
         raise BadInput(
             f"expected linear layers to adapt, but {type(model).__name__} has convolutions alone. Choose another"
             " --adaptation or another backbone."
         )
-    return found
+    return layers
+
+
+def find_layer_normalisations(model: nn.Module) -> list[str]:
+    """Find the layer normalisations; raises BadInput when the model has none."""
+    norms = [name for name, part in model.named_modules() if isinstance(part, nn.LayerNorm)]
+    if not norms:
+        raise BadInput(
+            f"expected layer normalisations to adapt, but {type(model).__name__} has none. Choose another"
+            " --adaptation or another backbone."
+        )
+    return norms
+
+
+TARGETS: dict[str, Callable[[nn.Module], list[str]]] = {
+    "linear_layers": find_linear_layers,
+    "linear_layers_or_convolutions": find_layers_to_adapt,
+    "layer_normalisations": find_layer_normalisations,
+}
 
 
 def add_adapter(backbone: Backbone, config: PeftConfig, name: str) -> Backbone:

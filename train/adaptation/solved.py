@@ -10,7 +10,7 @@ from curation.provenance.seen import Seen
 from curation.snapshots.folder import SnapshotFolder
 from train.adaptation.config import AdaptationConfig
 from train.adaptation.fit import Examples, History, evaluate_loss
-from train.adaptation.methods.implementation import find_implementation
+from train.adaptation.methods.implementation import SummedHead, find_implementation
 from train.adaptation.model import AdaptedModel, StandardizedHead
 from train.adaptation.seen import seen_by_run
 from train.backbones.load import Backbone
@@ -24,6 +24,7 @@ def solve_head(
 ) -> tuple[AdaptedModel, History]:
     """Solve for the head from sums, and measure it where a trained one is measured."""
     implementation = find_implementation(config.method)
+    assert isinstance(implementation, SummedHead)
     name = portable_name(config.backbone, cache.backbone.directory)
     backbone = implementation.prepare(cache.backbone, config.method, name)
     head = implementation.solve(folder, cache, config, on_progress).to(backbone.device)

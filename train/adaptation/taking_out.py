@@ -43,9 +43,9 @@ class SumsOfRuns:
         """
         path = directory / KEPT_SUMS
         kept = KeptSums.read(path)
-        gone = kept.rows.show(leaving.subjects, leaving.pixel_sha256)
-        if gone.any():
-            kept = kept.without(gone)
+        removed = kept.rows.show(leaving.subjects, leaving.pixel_sha256)
+        if removed.any():
+            kept = kept.without(removed)
             kept.write(path)
         card = json.loads((directory / "card.json").read_text())
         head, chosen_by = kept.solve(prior_of(kept, card["class_weights"]), card["config"]["ridge_penalty"])

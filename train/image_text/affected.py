@@ -13,5 +13,5 @@ def withdrawals_behind(session: Session, directory: Path, name: str) -> list[str
     if not (directory / "card.json").is_file():
         return []
     seen = Seen.by_backbone(directory, name)
-    found = withdrawals_among(session, seen.subjects, seen.pixel_sha256)
-    return [f"{withdrawal_note(found)}, through {name}"] if found else []
+    withdrawals = withdrawals_among(session, seen.subjects, seen.pixel_sha256)
+    return [f"{withdrawal_note(withdrawals)}, through {name}"] if withdrawals else []

@@ -86,9 +86,9 @@ def load_aligned(directory: Path, device: str) -> AlignedTowers:
     image = Backbone.load(backbone_location(saved["image"]["given"], directory), device)
     of_text = directory / TEXT if recipe.train_text_tower else backbone_location(saved["text"]["given"], directory)
     text = TextTower.load(of_text, device)
-    expected = {"image": image.digest, **({} if recipe.train_text_tower else {"text": text.digest})}
-    for tower, found in expected.items():
-        if found != saved[tower]["digest"]:
+    digests = {"image": image.digest, **({} if recipe.train_text_tower else {"text": text.digest})}
+    for tower, current in digests.items():
+        if current != saved[tower]["digest"]:
             raise Conflict(
                 f"{directory} was aligned with another version of the {tower} tower {saved[tower]['given']!r}. Bring "
                 "that one back, or align the towers again."

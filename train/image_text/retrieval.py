@@ -35,16 +35,16 @@ def measure_retrieval(
     similarity = images @ captions.T  # (N, M)
     recalls = []
     for k in ks:
-        own = _ranks(similarity)[np.arange(len(images)), numbers] < k
-        rows = list(zip(own.tolist(), units.tolist(), strict=True))
-        found = proportion_over_images(rows, lambda row: row[0], lambda row: row[1])
-        recalls.append(Recall("image to text", k, found, min(1.0, k / len(captions)), len(captions)))
+        is_hit = _ranks(similarity)[np.arange(len(images)), numbers] < k
+        rows = list(zip(is_hit.tolist(), units.tolist(), strict=True))
+        recall = proportion_over_images(rows, lambda row: row[0], lambda row: row[1])
+        recalls.append(Recall("image to text", k, recall, min(1.0, k / len(captions)), len(captions)))
     ranks = _ranks(similarity.T)  # (M, N)
     for k in ks:
         hits = [bool((ranks[caption][numbers == caption] < k).any()) for caption in range(len(captions))]
         chances = [_chance(len(images), int((numbers == caption).sum()), k) for caption in range(len(captions))]
-        found = proportion(sum(hits), len(hits))
-        recalls.append(Recall("text to image", k, found, float(np.mean(chances)), len(images)))
+        recall = proportion(sum(hits), len(hits))
+        recalls.append(Recall("text to image", k, recall, float(np.mean(chances)), len(images)))
     return recalls
 
 

@@ -39,9 +39,9 @@ def search_images(
     best: list[Hit] = []
     for images, pixels in chunks:
         similarity: NDArray[np.float32] = towers.images(pixels) @ words
-        found = [
+        hits = [
             Hit(images[place], float(similarity[place]), pixels[place])
             for place in np.argsort(-similarity, kind="stable")[:count]
         ]
-        best = sorted([*best, *found], key=lambda hit: -hit.similarity)[:count]
+        best = sorted([*best, *hits], key=lambda hit: -hit.similarity)[:count]
     return best

@@ -110,8 +110,8 @@ def _fit_variants(
     for number, (name, settings) in enumerate(variants.items()):
         directory = out / FIT / re.sub(r"[^a-z0-9.]+", "-", name)
         report = _report_variant(on_progress, name, number * recipe.steps, total)
-        told = of_several(on_estimate, len(variants)) if on_estimate and number == 0 else None
-        losses = fit_variant(images, recipe, settings, directory, folder.digest, report, told)
+        on_total = of_several(on_estimate, len(variants)) if on_estimate and number == 0 else None
+        losses = fit_variant(images, recipe, settings, directory, folder.digest, report, on_total)
         comparison = None
         if probes and before is not None:
             made = load_backbone(str(directory), None, folder.path)

@@ -19,7 +19,7 @@ from curation.estimates import CONFIDENCE, Estimate, as_saved
 from curation.progress import OnProgress, silent
 from curation.snapshots.folder import SnapshotFolder, SnapshotRow
 from train.adaptation.config import AdaptationConfig
-from train.adaptation.fit import Examples, predict_logits, train_model
+from train.adaptation.fit import Examples, FitTask, predict_logits, train_model
 from train.adaptation.model import StandardizedHead
 from train.backbones.load import Backbone
 from train.evaluation.evaluate import select_held_out_rows
@@ -76,8 +76,8 @@ class ProbeSet:
         """Fit a head to frozen features and predict validation (N, n_classes); kept in `directory` for a next call."""
         belongs_to = f"{backbone.digest} on {self.folder.digest}, {len(self.train)} images, seed {self.seed}"
         kept = directory / f"{digest_of(belongs_to)[:16]}.safetensors"
-        if (found := read_kept_array(kept, belongs_to)) is not None:
-            return found
+        if (probabilities := read_kept_array(kept, belongs_to)) is not None:
+            return probabilities
         features = FeatureCache(backbone)
         config = AdaptationConfig(patience=None, seed=self.seed)
         inputs = torch.from_numpy(features.of(self.folder, self.train, on_progress))
@@ -86,7 +86,7 @@ class ProbeSet:
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
             head = StandardizedHead.fitted(inputs, len(self.folder.classes))
-            train_model(head, self._examples(self.train, inputs), None, config, silent, checkpoint)
+            train_model(head, FitTask(self._examples(self.train, inputs), None, config, silent, checkpoint))
         held_out = torch.from_numpy(features.of(self.folder, self.validation, on_progress))
         logits = predict_logits(head, self._examples(self.validation, held_out), BATCH_SIZE)
         probabilities: Probabilities = logits.double().softmax(dim=1).numpy()

@@ -50,8 +50,8 @@ class KeptSums:
 
     def without(self, leaving: NDArray[np.bool_]) -> Self:
         """Subtract the rows where `leaving` (N,) is true, and forget them."""
-        gone = type(self).over(self.rows.chosen(leaving), self.train.classes)
-        train, validation = self.train - gone.train, self.validation - gone.validation
+        removed = type(self).over(self.rows.chosen(leaving), self.train.classes)
+        train, validation = self.train - removed.train, self.validation - removed.validation
         return replace(self, train=train, validation=validation, rows=self.rows.chosen(~leaving))
 
     def solve(self, prior: Floats, penalty: float | None = None) -> tuple[Head, str]:

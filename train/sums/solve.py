@@ -118,6 +118,6 @@ def solve(
         penalty = choose_penalty(spectrum, validation) if validation is not None and measured else DEFAULT_PENALTY
     scores = spectrum.scores(penalty)
     expected = prior / prior.sum()
-    found = log_odds(scores, validation, expected) if validation is not None and measured else None
-    slope, offset = found or log_odds(scores, sums, expected) or (1.0, np.log(expected))
+    on_validation = log_odds(scores, validation, expected) if validation is not None and measured else None
+    slope, offset = on_validation or log_odds(scores, sums, expected) or (1.0, np.log(expected))
     return Head((slope * scores[:-1]).T, slope * scores[-1] + offset, penalty, spectrum.constant)

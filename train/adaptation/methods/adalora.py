@@ -12,12 +12,9 @@ import torch
 from peft import AdaLoraConfig, PeftModel
 from torch import Tensor, nn
 
-from curation.progress import OnProgress
-from train.adaptation.config import AdaptationConfig
-from train.adaptation.fit import Examples, History, train_model
+from train.adaptation.fit import FitTask, History, train_model
 from train.adaptation.methods.peft_family import PeftFamily
 from train.adaptation.model import AdaptedModel, StandardizedHead
-from train.fitting.checkpoint import Checkpoint
 from train.fitting.kept_weights import BestWeights
 
 IMPORTANCES = ("ipt", "exp_avg_ipt", "exp_avg_unc")
@@ -54,29 +51,20 @@ class MovingRanks(BestWeights):
 class AdaLora(PeftFamily):
     """LoRA whose ranks move."""
 
-    def fit(
-        self,
-        model: AdaptedModel | StandardizedHead,
-        train: Examples,
-        validation: Examples | None,
-        config: AdaptationConfig,
-        on_progress: OnProgress,
-        checkpoint: Checkpoint,
-    ) -> History:
+    def fit(self, model: AdaptedModel | StandardizedHead, task: FitTask) -> History:
         """Fit the model while its ranks move; their directions are held orthogonal by a penalty (equation 4).
 
         The number of steps is told to peft here, since the ranks move by it.
         """
         assert isinstance(model, AdaptedModel)
-        total = config.total_steps(len(train.labels))
+        total = task.config.total_steps(len(task.train.labels))
         settings = _settings(model)
         settings.total_step, settings.tinit, settings.tfinal = total, round(total * WARM_SHARE), 0
         settings.deltaT = max(1, total // ALLOCATIONS)
         model.encoder.base_model.rankallocator.reset_ipt()
         return train_model(
-            model, train, validation, config, on_progress, checkpoint, keep=MovingRanks,
-            penalty=lambda: settings.orth_reg_weight * orthogonality(model),
-        )  # fmt: skip
+            model, task, keep=MovingRanks, penalty=lambda: settings.orth_reg_weight * orthogonality(model)
+        )
 
     def save(self, model: AdaptedModel, directory: Path, card: dict[str, Any]) -> None:
         """Write the adapter with all its ranks: those of the last allocation need not be those of the best step."""

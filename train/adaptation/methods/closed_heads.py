@@ -13,12 +13,10 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 from curation.errors import Diverged
-from curation.progress import OnProgress
 from train.adaptation.config import AdaptationConfig
-from train.adaptation.fit import Examples, History, evaluate_loss, sampling_probabilities
+from train.adaptation.fit import Examples, FitTask, History, evaluate_loss, sampling_probabilities
 from train.adaptation.methods.implementation import FrozenEncoder
 from train.adaptation.model import AdaptedModel, StandardizedHead
-from train.fitting.checkpoint import Checkpoint
 
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)  # inverse strengths; the standardised features have deviation 1
 SHARPNESS = (0.01, 0.1, 1.0, 10.0, 100.0)  # over the number of features
@@ -56,18 +54,11 @@ class ClosedHead(FrozenEncoder):
 
     takes_steps = False
 
-    def fit(
-        self,
-        model: AdaptedModel | StandardizedHead,
-        train: Examples,
-        validation: Examples | None,
-        config: AdaptationConfig,
-        on_progress: OnProgress,
-        checkpoint: Checkpoint,
-    ) -> History:
+    def fit(self, model: AdaptedModel | StandardizedHead, task: FitTask) -> History:
         """Put the best candidate into the head; the history has one entry for each."""
         assert isinstance(model, StandardizedHead)
-        return fit_closed_head(FITS[config.method.row.options["fit"]], model, train, validation, config)
+        fit = FITS[task.config.method.row.options["fit"]]
+        return fit_closed_head(fit, model, task.train, task.validation, task.config)
 
 
 def fit_closed_head(

@@ -1,5 +1,6 @@
 """What the file of an adaptation method implements, and how it is found."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -8,55 +9,44 @@ from typing import Any, cast
 from curation.progress import OnProgress
 from curation.snapshots.folder import SnapshotFolder
 from train.adaptation.config import AdaptationConfig
-from train.adaptation.fit import Examples, History, train_model
+from train.adaptation.fit import FitTask, History, train_model
 from train.adaptation.model import AdaptedModel, StandardizedHead
 from train.adaptation.rows.row import MethodConfig
 from train.backbones.load import Backbone
 from train.features.feature_cache import FeatureCache
-from train.fitting.checkpoint import Checkpoint
 
 
-class Implementation:
+class Implementation(ABC):
     """How a method changes an encoder, how it is fitted, and how what it changed is saved and read again."""
 
     takes_steps = True  # whether the fit goes step by step
 
+    @abstractmethod
     def check(self, backbone: Backbone, method: MethodConfig) -> None:
         """Raise BadInput where the encoder cannot be adapted with these settings."""
 
+    @abstractmethod
     def prepare(self, backbone: Backbone, method: MethodConfig, name: str) -> Backbone:
         """Set which weights train, and add new ones; saved files call the base `name`."""
-        raise NotImplementedError
 
-    def fit(
-        self,
-        model: AdaptedModel | StandardizedHead,
-        train: Examples,
-        validation: Examples | None,
-        config: AdaptationConfig,
-        on_progress: OnProgress,
-        checkpoint: Checkpoint,
-    ) -> History:
+    def fit(self, model: AdaptedModel | StandardizedHead, task: FitTask) -> History:
         """Fit what trains, from the checkpoint if there is one: of a frozen encoder the head, else the whole model."""
-        return train_model(model, train, validation, config, on_progress, checkpoint)
+        return train_model(model, task)
 
-    def solve(
-        self, folder: SnapshotFolder, cache: FeatureCache, config: AdaptationConfig, on_progress: OnProgress
-    ) -> StandardizedHead:
-        """Solve for the head from sums over the snapshot; only methods whose row says so have it."""
-        raise NotImplementedError
-
+    @abstractmethod
     def save(self, model: AdaptedModel, directory: Path, card: dict[str, Any]) -> None:
         """Write into the run's folder what it takes to rebuild the encoder; the head is saved by the caller."""
-        raise NotImplementedError
 
+    @abstractmethod
     def load(self, directory: Path, device: str, base: Callable[[], Backbone]) -> Backbone:
         """Rebuild the adapted encoder from the run's folder; `base` loads the backbone it was adapted from."""
-        raise NotImplementedError
 
 
 class FrozenEncoder(Implementation):
     """A method that fits the head alone."""
+
+    def check(self, backbone: Backbone, method: MethodConfig) -> None:
+        """Accept every encoder."""
 
     def prepare(self, backbone: Backbone, method: MethodConfig, name: str) -> Backbone:
         """Freeze the encoder."""
@@ -69,6 +59,18 @@ class FrozenEncoder(Implementation):
     def load(self, directory: Path, device: str, base: Callable[[], Backbone]) -> Backbone:
         """Load the backbone."""
         return base()
+
+
+class SummedHead(FrozenEncoder):
+    """A method that solves for the head from sums over the snapshot; its row says `summed`."""
+
+    takes_steps = False
+
+    @abstractmethod
+    def solve(
+        self, folder: SnapshotFolder, cache: FeatureCache, config: AdaptationConfig, on_progress: OnProgress
+    ) -> StandardizedHead:
+        """Solve for the head from the sums."""
 
 
 def find_implementation(method: MethodConfig) -> Implementation:

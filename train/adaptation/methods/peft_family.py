@@ -13,7 +13,7 @@ from peft import PeftConfig
 from curation.errors import BadInput
 from train.adaptation.methods.implementation import Implementation
 from train.adaptation.model import AdaptedModel
-from train.adaptation.peft_adapters import LINEARS, add_adapter, find_targets, load_adapter, save_adapter
+from train.adaptation.peft_adapters import TARGETS, add_adapter, load_adapter, save_adapter
 from train.adaptation.rows.row import MethodConfig
 from train.backbones.load import Backbone
 
@@ -23,9 +23,7 @@ REFUSALS = (ValueError, RuntimeError, TypeError, AssertionError, NotImplementedE
 def adapter_config(backbone: Backbone, method: MethodConfig) -> PeftConfig:
     """Make peft's configuration: what the row fixes, the settings by peft's names, the layers found in the model."""
     options = method.row.options
-    targets = find_targets(
-        backbone.model, options.get("targets", LINEARS), convolutions=options.get("convolutions", False)
-    )
+    targets = TARGETS[options["targets"]](backbone.model)
     settings = {theirs: method.settings()[ours] for ours, theirs in options["settings"].items()}
     config: PeftConfig = getattr(peft, options["config"])(
         **options.get("fixed", {}), **settings, target_modules=targets
@@ -71,9 +69,8 @@ def _check_rank(backbone: Backbone, method: MethodConfig) -> None:
     rank = method.settings().get("rank")
     if rank is None:
         return
-    options = method.row.options
     entry = f"{method.prefix()}rank"
-    for name in find_targets(backbone.model, LINEARS, convolutions=options.get("convolutions", False)):
+    for name in TARGETS[method.row.options["targets"]](backbone.model):
         width = min(backbone.model.get_parameter(f"{name}.weight").shape[:2])
         if rank > width:
             raise BadInput(

@@ -11,7 +11,7 @@ from curation.errors import Conflict
 from curation.progress import OnProgress
 from curation.snapshots.folder import SnapshotFolder
 from train.adaptation.config import AdaptationConfig
-from train.adaptation.methods.implementation import FrozenEncoder
+from train.adaptation.methods.implementation import SummedHead
 from train.adaptation.model import AdaptedModel, StandardizedHead
 from train.adaptation.rows.heads import Ridge
 from train.adaptation.rows.row import MethodConfig
@@ -35,10 +35,8 @@ class RidgeHead(StandardizedHead):
             self.linear.bias.copy_(torch.from_numpy(solved.bias))
 
 
-class SolvedFromSums(FrozenEncoder):
+class SolvedFromSums(SummedHead):
     """A head that is solved from the sums that stay with the run."""
-
-    takes_steps = False
 
     def check(self, backbone: Backbone, method: MethodConfig) -> None:
         """Accept every encoder; a run that is continued must have sums of the same one."""

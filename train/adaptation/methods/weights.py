@@ -9,16 +9,13 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from curation.errors import BadInput
-from curation.progress import OnProgress
 from train.adaptation.blocks import find_blocks
-from train.adaptation.config import AdaptationConfig
-from train.adaptation.fit import Examples, History, train_model
+from train.adaptation.fit import FitTask, History, train_model
 from train.adaptation.methods.implementation import Implementation
 from train.adaptation.model import AdaptedModel, StandardizedHead
 from train.adaptation.rows.row import MethodConfig
 from train.backbones.load import Backbone, quiet_transformers
 from train.backbones.pooling import MAP
-from train.fitting.checkpoint import Checkpoint
 
 DIRECTORY = "model"
 Named = list[tuple[str, nn.Parameter]]
@@ -98,20 +95,12 @@ class WeightTuning(Implementation):
             weight.requires_grad_(True)
         return backbone
 
-    def fit(
-        self,
-        model: AdaptedModel | StandardizedHead,
-        train: Examples,
-        validation: Examples | None,
-        config: AdaptationConfig,
-        on_progress: OnProgress,
-        checkpoint: Checkpoint,
-    ) -> History:
+    def fit(self, model: AdaptedModel | StandardizedHead, task: FitTask) -> History:
         """Fit the model, with the rates of the row where it has any."""
-        rates = RATES.get(config.method.row.options.get("rates", ""))
+        rates = RATES.get(task.config.method.row.options.get("rates", ""))
         assert isinstance(model, AdaptedModel)
-        shares = rates(model.encoder, config.method) if rates else {}
-        return train_model(model, train, validation, config, on_progress, checkpoint, rate_shares=shares)
+        shares = rates(model.encoder, task.config.method) if rates else {}
+        return train_model(model, task, rate_shares=shares)
 
     def save(self, model: AdaptedModel, directory: Path, card: dict[str, Any]) -> None:
         """Write the encoder with its preprocessing, and a card of what it saw unless that is unknown.

@@ -1,7 +1,8 @@
 """The rows of the adapters of peft. Torch-free.
 
-`config` is peft's configuration class, `settings` says what it calls ours, `fixed` is passed as it is. An adapter goes
-to the linear layers of the attention, else to all linear layers, else to convolutions where peft can (`convolutions`).
+`config` is peft's configuration class, `settings` says what it calls ours, `fixed` is passed as it is. `targets` names
+the function that finds the layers: the linear ones of the attention, else all linear ones, else convolutions where peft
+can.
 """
 
 from typing import Any, Literal
@@ -11,7 +12,8 @@ from pydantic import Field
 from train.adaptation.rows.row import PEFT, Adaptation, MethodConfig, method_of
 
 LINEAR = "encoders with linear layers"
-ALSO_CONVOLUTIONS = "encoders with linear layers or convolutions"
+LINEAR_OR_CONVOLUTIONS = "encoders with linear layers or convolutions"
+ALSO_CONVOLUTIONS = {"applies_to": LINEAR_OR_CONVOLUTIONS, "targets": "linear_layers_or_convolutions"}
 RANK_AND_ALPHA = {"rank": "r", "alpha": "lora_alpha"}
 
 
@@ -23,9 +25,13 @@ class Lora(MethodConfig):
     alpha: int = Field(default=16, ge=1)
     dropout: float = Field(default=0.0, ge=0, lt=1)
     row = Adaptation(
-        "lora", PEFT, "Low-rank updates of weights", ALSO_CONVOLUTIONS, "Hu et al. 2021, arXiv:2106.09685", 1e-3,
+        "lora", PEFT, "Low-rank updates of weights", LINEAR_OR_CONVOLUTIONS, "Hu et al. 2021, arXiv:2106.09685", 1e-3,
         "peft_family",
-        {"config": "LoraConfig", "settings": {**RANK_AND_ALPHA, "dropout": "lora_dropout"}, "convolutions": True},
+        {
+            "config": "LoraConfig",
+            "settings": {**RANK_AND_ALPHA, "dropout": "lora_dropout"},
+            "targets": ALSO_CONVOLUTIONS["targets"],
+        },
         always_saved=True,  # release 0.1 saved these entries for every method, and its digests must not change
     )  # fmt: skip
 
@@ -39,12 +45,14 @@ def _peft(
     rate: float = 1e-3,
     settings: dict[str, tuple[str, int | float]] | None = None,
     applies_to: str = LINEAR,
+    targets: str = "linear_layers",
     module: str = "peft_family",
     **options: Any,
 ) -> type[MethodConfig]:
     """Make a row; `settings` maps a name of ours to that of peft and its default."""
     settings = settings or {}
-    options |= {"config": config, "settings": {ours: theirs for ours, (theirs, _) in settings.items()}}
+    options |= {"config": config, "targets": targets}
+    options |= {"settings": {ours: theirs for ours, (theirs, _) in settings.items()}}
     row = Adaptation(name, PEFT, summary, applies_to, paper, rate, module, options)
     return method_of(row, **{ours: default for ours, (_, default) in settings.items()})
 
@@ -55,10 +63,10 @@ AS_LORA: dict[str, tuple[str, int | float]] = {"rank": ("r", 8), "alpha": ("lora
 ROWS: tuple[type[MethodConfig], ...] = (
     Lora,
     _peft("dora", "LoRA with the length of every weight apart from its direction", "Liu et al. 2024, arXiv:2402.09353",
-          "LoraConfig", settings=AS_LORA, fixed={"use_dora": True}, convolutions=True, applies_to=ALSO_CONVOLUTIONS),
+          "LoraConfig", settings=AS_LORA, fixed={"use_dora": True}, **ALSO_CONVOLUTIONS),
     _peft("rslora", "LoRA scaled by the root of its rank", "Kalajdzievski 2023, arXiv:2312.03732",
-          "LoraConfig", settings=AS_LORA, fixed={"use_rslora": True}, convolutions=True,
-          applies_to=ALSO_CONVOLUTIONS),
+          "LoraConfig", settings=AS_LORA, fixed={"use_rslora": True},
+          **ALSO_CONVOLUTIONS),
     _peft("pissa", "LoRA that starts from the largest singular directions of the weights",
           "Meng et al. 2024, arXiv:2404.02948", "LoraConfig", settings=AS_LORA,
           fixed={"init_lora_weights": "pissa"}, changes_base=True),
@@ -68,28 +76,28 @@ ROWS: tuple[type[MethodConfig], ...] = (
           "AdaLoraConfig", settings={"rank": ("target_r", 8), "first_rank": ("init_r", 12)}, module="adalora",
           fixed={"total_step": 1_000}),
     _peft("ia3", "Scales of keys, values and inner activations", "Liu et al. 2022, arXiv:2205.05638", "IA3Config",
-          rate=1e-2, fixed={"feedforward_modules": []}, convolutions=True, applies_to=ALSO_CONVOLUTIONS),
+          rate=1e-2, fixed={"feedforward_modules": []}, **ALSO_CONVOLUTIONS),
     _peft("vera", "Scales of random projections that all layers share", "Kopiczko et al. 2023, arXiv:2310.11454",
           "VeraConfig", rate=1e-2, settings={"projections": ("r", 64)}),
     _peft("pvera", "VeRA with projections drawn anew at each step", "arXiv:2512.07703",
           "PveraConfig", rate=1e-2, settings={"projections": ("r", 64)}),
     _peft("loha", "Products of two low-rank updates", "Hyeon-Woo et al. 2021, arXiv:2108.06098", "LoHaConfig",
-          settings=RANK_8, convolutions=True, applies_to=ALSO_CONVOLUTIONS),
+          settings=RANK_8, **ALSO_CONVOLUTIONS),
     _peft("lokr", "Kronecker products of small updates", "Yeh et al. 2023, arXiv:2309.14859", "LoKrConfig",
-          settings=RANK_8, convolutions=True, applies_to=ALSO_CONVOLUTIONS),
+          settings=RANK_8, **ALSO_CONVOLUTIONS),
     _peft("oft", "Rotations of the weights, in blocks", "Qiu et al. 2023, arXiv:2306.07280", "OFTConfig",
           settings={"block": ("oft_block_size", 16)}, fixed={"r": 0}),
     _peft("boft", "Rotations of the weights as a butterfly of blocks", "Liu et al. 2023, arXiv:2311.06243",
           "BOFTConfig", settings={"block": ("boft_block_size", 4)}),
     _peft("hra", "Rotations of the weights as a chain of reflections", "Yuan et al. 2024, arXiv:2405.17484",
-          "HRAConfig", settings=RANK_8, convolutions=True, applies_to=ALSO_CONVOLUTIONS),
+          "HRAConfig", settings=RANK_8, **ALSO_CONVOLUTIONS),
     _peft("fourierft", "Updates with few entries in the Fourier domain", "Gao et al. 2024, arXiv:2405.03003",
           "FourierFTConfig", rate=1e-2, settings={"frequencies": ("n_frequency", 256)},
           fixed={"scaling": 25.0, "random_loc_seed": 777}),
     _peft("waveft", "Updates with few entries in the wavelet domain", "Bilican et al. 2025, arXiv:2505.12532",
           "WaveFTConfig", rate=1e-2, settings={"frequencies": ("n_frequency", 256)}),
     _peft("ln-tuning", "The layer normalisations", "Zhao et al. 2023, arXiv:2312.11420", "LNTuningConfig",
-          targets="norms", applies_to="encoders with layer normalisations"),
+          targets="layer_normalisations", applies_to="encoders with layer normalisations"),
     _peft("randlora", "Full-rank updates from random bases with trained scales", "Albert et al. 2025, arXiv:2502.00987",
           "RandLoraConfig", settings=RANK_8),
     _peft("miss", "Updates that repeat one small matrix over shards", "Kang & Yin 2024, arXiv:2409.15371",

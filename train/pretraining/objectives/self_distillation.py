@@ -130,21 +130,21 @@ def loss(model: SelfDistillationModel, batch: TrainingBatch) -> Tensor:
     batch.require(Config.needs, Config.kind_name())
     with torch.no_grad():
         scores = model.teacher_head(model.teacher(torch.cat(batch.views)))
-        told = torch.softmax((scores - model.centre) / model.teacher_temperature(batch.progress), dim=1).chunk(2)
+        targets = torch.softmax((scores - model.centre) / model.teacher_temperature(batch.progress), dim=1).chunk(2)
     students = [*model.head(model.encoder(torch.cat(batch.views))).chunk(2)]
     if batch.crops:
         students += model.head(model.encoder(torch.cat(batch.crops))).chunk(len(batch.crops))
-    value = agreement_loss(told, students, model.settings.student_temperature)
+    value = agreement_loss(targets, students, model.settings.student_temperature)
     if model.training:
         model.update_centre(scores)
     return value
 
 
-def agreement_loss(told: Sequence[Tensor], students: Sequence[Tensor], temperature: float) -> Tensor:
+def agreement_loss(targets: Sequence[Tensor], students: Sequence[Tensor], temperature: float) -> Tensor:
     """Average the cross-entropy over pairs of a teacher's view and another crop; view i is crop i (algorithm 1)."""
     pairs = [
         -(probabilities * torch.log_softmax(scores / temperature, dim=1)).sum(dim=1).mean()
-        for view, probabilities in enumerate(told)
+        for view, probabilities in enumerate(targets)
         for crop, scores in enumerate(students)
         if crop != view
     ]
