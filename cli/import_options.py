@@ -2,18 +2,21 @@
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 import click
+from click.core import ParameterSource
 
 from cli.paths import LocalPath
 from cli.terminal import with_options
 from curation.errors import BadInput
 from curation.ingest.request import ImportRequest, Plane, Window
 
-file_options = with_options(
+C = TypeVar("C", bound=Callable[..., Any])
+
+described_options = with_options(  # whose a file is and what it shows
     click.option(
         "--manifest",
         type=LocalPath(exists=True, dir_okay=False, path_type=Path),
@@ -41,12 +44,6 @@ file_options = with_options(
         "--file-column", metavar="COLUMN", help="The column of file names, relative to the folder of the table."
     ),
     click.option("--subject-column", metavar="COLUMN", help="The column of subjects."),
-    click.option("--split-column", metavar="COLUMN", help="The column of splits: train, validation, test, reserve."),
-    click.option(
-        "--caption-column",
-        metavar="COLUMN",
-        help="The column of captions or reports: free text that is kept with the image, and not searched for names.",
-    ),
     click.option(
         "--subject-pattern",
         metavar="REGEX",
@@ -58,24 +55,13 @@ file_options = with_options(
         help="Go on where a table that gives subjects, labels or splits misses images, or no image has a mask.",
     ),
     click.option(
-        "--public-subjects",
-        is_flag=True,
-        help="Keep subjects and file names as they are published. Default: keep only keyed pseudonyms.",
-    ),
-    click.option(
-        "--covariate",
-        "covariates",
-        multiple=True,
-        metavar="NAME",
-        help="Keep this column or DICOM keyword for subgroups. Ages are kept by decade; nothing that identifies is "
-        "kept.",
-    ),
-    click.option(
         "--mask",
         multiple=True,
         metavar="NAME=PATTERN",
         help="The path of a mask below the folder, as in 'lesion=labels/{stem}.nii.gz'. {dir} and {name} work too.",
     ),
+)
+preparing_options = with_options(  # what is done to a picture
     click.option(
         "--size",
         metavar="N|HxW",
@@ -104,18 +90,49 @@ file_options = with_options(
         help="NIfTI: which volume of a series (time, diffusion), from 0. Without it, files with a series are left out.",
     ),
     click.option("--slices", metavar="FROM:TO[:STEP]", help="NIfTI: which slices, from 0. Default: all."),
+    click.option("--quantise", is_flag=True, help="NIfTI: store each floating-point volume in 65,536 steps."),
+)
+_of_imports = with_options(
+    click.option("--split-column", metavar="COLUMN", help="The column of splits: train, validation, test, reserve."),
+    click.option(
+        "--caption-column",
+        metavar="COLUMN",
+        help="The column of captions or reports: free text that is kept with the image, and not searched for names.",
+    ),
+    click.option(
+        "--public-subjects",
+        is_flag=True,
+        help="Keep subjects and file names as they are published. Default: keep only keyed pseudonyms.",
+    ),
+    click.option(
+        "--covariate",
+        "covariates",
+        multiple=True,
+        metavar="NAME",
+        help="Keep this column or DICOM keyword for subgroups. Ages are kept by decade; nothing that identifies is "
+        "kept.",
+    ),
     click.option(
         "--group-near-copies",
         is_flag=True,
         help="Bind subjects whose images look like copies of each other into one before the split. Default: only say "
         "how many held-out images look like a training image of another subject.",
     ),
-    click.option("--quantise", is_flag=True, help="NIfTI: store each floating-point volume in 65,536 steps."),
 )
 
 
+def file_options(command: C) -> C:
+    """Give a command every option that says how files are read."""
+    return described_options(preparing_options(_of_imports(command)))
+
+
 def request_from(
-    manifest: Path | None, mask: Sequence[str], size: str | None, window: str | None, slices: str | None, **plain: Any
+    manifest: Path | None = None,
+    mask: Sequence[str] = (),
+    size: str | None = None,
+    window: str | None = None,
+    slices: str | None = None,
+    **plain: Any,
 ) -> ImportRequest:
     """The request that the options make; raises BadInput."""
     request = ImportRequest.checked(
@@ -128,6 +145,16 @@ def request_from(
     )
     request.check()
     return request
+
+
+def asked_on_top(base: ImportRequest, options: dict[str, Any]) -> ImportRequest:
+    """The request that the options of this command line make on top of `base`: what is not asked for stays."""
+    context = click.get_current_context()
+    asked = {name for name in options if context.get_parameter_source(name) is not ParameterSource.DEFAULT}
+    request = request_from(**options)
+    fields = {"mask": "masks", "manifest": "manifest_digest"}
+    values = {fields.get(name, name): getattr(request, fields.get(name, name)) for name in asked}
+    return base.model_copy(update=values)
 
 
 def _mask(text: str) -> tuple[str, str]:

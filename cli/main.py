@@ -62,6 +62,7 @@ COMMANDS = {  # the place of each command, and its line in `rounds --help`
     "adaptations": ("cli.adaptations:adaptations", "List every way to adapt a backbone."),
     "train": ("cli.train:train", "Adapt a backbone to a snapshot."),
     "run": ("cli.run:run", "List runs, and remove them."),
+    "predict": ("cli.predict:predict", "Predict the classes of pictures that stay outside the project."),
     "evaluate": ("cli.evaluate:evaluate", "Measure a run on held-out subjects."),
     "study": ("cli.study:study", "Compare training on real images with training on added synthetic ones."),
     "shipped": ("cli.shipped:shipped", "Rebuild the data that the shipped weights were fitted on."),

@@ -11,6 +11,7 @@ from curation.digests import digest_of
 from curation.errors import BadInput
 from curation.image_store import Pixels
 from curation.ingest.request import ImportRequest
+from curation.provenance.value_scales import ValueScale
 from curation.tables.images import Split
 
 SPLIT_NAMES = {
@@ -79,6 +80,14 @@ class IncomingImage:
     burnt_in: str | None = None
     notes: tuple[str, ...] = ()  # what was done to the values, counted in the report
     caption: str | None = None  # free text that describes it
+
+    @property
+    def value_scale(self) -> ValueScale | None:
+        """What its gray values stand for, without a unit; None for colour."""
+        if self.pixels.shape[2] != 1:
+            return None
+        geometry, bits = self.geometry, self.pixels.dtype.itemsize * 8
+        return ValueScale.of(bits, geometry.rescale_slope, geometry.rescale_intercept, geometry.signed_offset, None)
 
 
 @dataclass(frozen=True, slots=True)

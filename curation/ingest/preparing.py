@@ -38,6 +38,14 @@ def prepare(image: IncomingImage, request: ImportRequest) -> IncomingImage:
     return image
 
 
+def check_not_blank(pixels: Pixels) -> tuple[int, int]:
+    """Return the least and the greatest value of a picture; raises BadInput where they are equal."""
+    low, high = int(pixels.min()), int(pixels.max())
+    if low == high:
+        raise BadInput("blank: one value everywhere")
+    return low, high
+
+
 def prepared_shape(shape: Shape, request: ImportRequest) -> Shape:
     """The shape that `prepare` will give a picture of this shape."""
     height, width, channels, bits = shape

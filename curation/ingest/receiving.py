@@ -14,6 +14,7 @@ from curation.ingest.formats.png_files import encode_png_fast
 from curation.ingest.in_threads import map_in_threads
 from curation.ingest.incoming import IncomingImage, Part, Rejected
 from curation.ingest.names import fold
+from curation.ingest.preparing import check_not_blank
 from curation.ingest.pseudonyms import Pseudonyms
 from curation.near_copies.fingerprints import small_gray
 from curation.provenance.written_names import compose
@@ -72,9 +73,7 @@ class Reception:
         labels = _check_labels(item.labels)
         _check_subject(item.subject_key)
         caption, remarks = clean_caption(item.caption)
-        low, high = int(item.pixels.min()), int(item.pixels.max())
-        if low == high:
-            raise BadInput("blank: one value everywhere")
+        low, high = check_not_blank(item.pixels)
         height, width, channels = item.pixels.shape
         is_no_name = item.subject_key is not None and fold(item.subject_key.strip()) in _NO_NAMES
         return Arrival(

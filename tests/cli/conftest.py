@@ -7,18 +7,14 @@ from pathlib import Path
 import pytest
 
 from curation.project import Project
-from curation.tables.images import Split
-from tests.cli.queueing import run
+from tests.cli.curated import curate
 from tests.generate.folders import tiny_recipe
-from tests.rows import add_batch, add_generator, add_import, add_real
 from tests.train.tiny import save_backbone
 from tests.worlds.exports import export_world, export_worlds  # noqa: F401  (fixtures)
 from tests.worlds.generators import tiny_generator
 from tests.worlds.lineage import lived, lived_world  # noqa: F401  (fixtures)
 from tests.worlds.privacy import privacy_world  # noqa: F401  (a fixture)
 from tests.worlds.read_set import proxy_read_set_world  # noqa: F401  (a fixture)
-
-SIZES = {Split.TRAIN: 8, Split.VALIDATION: 6, Split.TEST: 6}
 
 
 @pytest.fixture(scope="session")
@@ -42,15 +38,7 @@ def recipe(tmp_path: Path) -> Path:
 @pytest.fixture
 def curated(project: Project) -> Project:
     """A project with real images of two classes in three splits, and the snapshot `real` of them."""
-    with project.database.write() as session:
-        source, number = add_import(session), 0
-        for split, count in SIZES.items():
-            for _ in range(count):
-                add_real(project, session, source, number, ("a", "b")[number % 2], split)
-                number += 1
-        add_batch(project, session, add_generator(session, "g", ("s0",), ()), ["a", "b"])
-    run(project, "snapshot", "build", "real", "--synthetic", "none")
-    return project
+    return curate(project)
 
 
 @pytest.fixture

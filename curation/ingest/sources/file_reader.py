@@ -28,6 +28,7 @@ class FileReader:
     by_uid: Mapping[str, TableEntry]
     usual: Shape | None
     masks: MaskFiles
+    others: str = "most files here"  # what has the usual shape
 
     def read(self, entry: FileEntry) -> Iterator[IncomingImage | Rejected]:
         """Yield the pictures of a file, then one refusal for each reason why some were left out."""
@@ -87,5 +88,5 @@ class FileReader:
         height, width, channels = ready.pixels.shape
         shape = (height, width, channels, ready.pixels.dtype.itemsize * 8)
         if self.usual is not None and shape != self.usual:
-            return Rejected(image.source_file, explain_shape_difference(self.usual, shape, "most files here"))
+            return Rejected(image.source_file, explain_shape_difference(self.usual, shape, self.others))
         return replace(ready, burnt_in=burnt_in) if burnt_in else ready
