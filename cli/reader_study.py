@@ -96,7 +96,9 @@ def _show(study: ReaderStudy, keep: Callable[[Figure], bool], csv_file: Path | N
 def _value(line: Figure) -> str:
     if line.value is None:
         return line.note
-    return f"{line.value:.2f}" + ("" if line.low is None else f" ({line.low:.2f} to {line.high:.2f})")
+    if line.low is None:
+        return f"{line.value:.2f}" + (f" ({line.note})" if line.note else "")
+    return f"{line.value:.2f} ({line.low:.2f} to {line.high:.2f})"
 
 
 def write_figures(lines: list[Figure], path: Path) -> None:

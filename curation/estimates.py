@@ -74,6 +74,15 @@ def rounded_proportion(hits: int, n: int) -> dict[str, Any]:
     return {"count": hits, "n": n, "low": low, "high": high}
 
 
+def difference_of_proportions(hits: int, n: int, other_hits: int, other_n: int) -> Estimate:
+    """The first share less the second, with the interval of Newcombe (1998, method 10), which always has a width."""
+    from statsmodels.stats.proportion import confint_proportions_2indep  # more than a second to import
+
+    counts = (hits, n, other_hits, other_n)
+    low, high = confint_proportions_2indep(*counts, method="newcomb", compare="diff", alpha=1 - CONFIDENCE)
+    return Estimate(hits / n - other_hits / other_n, float(low), float(high), n + other_n, "Newcombe")
+
+
 def proportion(hits: int, n: int, fewest: int = 1) -> Estimate:
     """The share of hits with its exact interval."""
     if n < fewest:
@@ -152,11 +161,47 @@ def bootstrapped(
     return with_percentiles(statistic(values), np.array(resampled), n)
 
 
+@dataclass(frozen=True, slots=True)
+class CrossedSpread:
+    """How far a mean over repeats (readers, training seeds) that share their units (images, subjects) may be off."""
+
+    between: float  # variance of the mean that comes with the repeats
+    within: float  # and with the units
+    degrees_of_freedom: float
+    half_width: float  # of the interval; 0 where nothing varies
+
+
+def crossed_spread(values: Numbers, resampled_mean: Numbers, units: int, confidence: float) -> CrossedSpread:
+    """Compute the Student t interval of the mean of `values`, one a repeat, all of them over the same units.
+
+    The variance is s²/R of the R values plus the variance of their mean over resamples of the units, with
+    Satterthwaite's (1946) degrees of freedom. One repeat says nothing of repeats: its interval supports no claim.
+    """
+    from scipy.stats import t  # a second to import
+
+    repeats = len(values)
+    between = float(np.var(values, ddof=1)) / repeats if repeats > 1 else 0.0
+    within = float(np.nanvar(resampled_mean, ddof=1))
+    total = between + within
+    if total == 0:
+        return CrossedSpread(0.0, 0.0, float(units - 1), 0.0)
+    parts = within**2 / max(1, units - 1)
+    if repeats > 1:
+        parts += between**2 / (repeats - 1)
+    degrees = total**2 / parts
+    return CrossedSpread(between, within, degrees, float(t.ppf((1 + confidence) / 2, degrees)) * total**0.5)
+
+
 def with_percentiles(value: float, resampled: Numbers, n: int) -> Estimate:
-    """The percentile interval of resampled values; those that are not defined are left out."""
+    """The percentile interval of resampled values; those that are not defined are left out.
+
+    Where no resample differs there is a value and no interval: one of no width would promise a certainty nobody has.
+    """
     defined = resampled[np.isfinite(resampled)]
     if not np.isfinite(value) or len(defined) < len(resampled) / 2:
         return Estimate.none(n, "not defined: too little varies")
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(defined, [tail, 1 - tail])
+    if low == high:
+        return Estimate(float(value), None, None, n, "no interval: nothing varies between resamples")
     return Estimate(float(value), float(low), float(high), n, "percentiles of resamples")

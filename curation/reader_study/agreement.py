@@ -2,8 +2,9 @@
 
 Krippendorff's alpha (krippendorff), Fleiss' kappa (statsmodels) and Cohen's kappa (scikit-learn) come from libraries.
 Gwet's AC1 (Gwet 2008, "Computing inter-rater reliability and its variance in the presence of high agreement", eq. 1-3)
-is ours: the one library that has it cannot be installed beside these versions. Intervals are percentiles of a bootstrap
-over images.
+is ours: the one library that has it cannot be installed beside these versions. Images read once tell how often each
+answer is given, so AC1's chance counts them, as its author's program does. Intervals are percentiles of a bootstrap
+over images; where no two answers differ, the lower bound is exact, of the share of images on which all agree.
 """
 
 import warnings
@@ -14,7 +15,7 @@ from itertools import combinations
 import krippendorff
 import numpy as np
 
-from curation.estimates import RESAMPLES, Estimate, Numbers, with_percentiles
+from curation.estimates import EXACT, RESAMPLES, Estimate, Numbers, exact_interval, with_percentiles
 from curation.reader_study.table import StudyRow, StudyTable
 from curation.tables.reading import Purpose, Verdict
 
@@ -73,31 +74,56 @@ def _agreement(
     question: str, rows: Sequence[StudyRow], answer: Callable[[StudyRow], Hashable], random: np.random.Generator
 ) -> ReaderAgreement:
     counts = answer_counts([(row.item_id, answer(row)) for row in rows])
+    several = _read_by_several(counts)
     return ReaderAgreement(
         question,
-        _over_images(counts, krippendorff_alpha, random),
-        _over_images(_equally_read(counts), fleiss, random),
-        _over_images(counts, gwet_ac1, random),
+        _over_images(several, krippendorff_alpha, random),
+        _over_images(_equally_read(several), fleiss, random),
+        _over_images(counts, gwet_ac1, random, ac1_chance),
     )
 
 
 def answer_counts(answers: Sequence[tuple[int, Hashable]]) -> Numbers:
-    """Count the readers by image and answer, (images, answers), for images that two or more have read."""
+    """Count the readers by image and answer, (images, answers)."""
     columns = {answer: place for place, answer in enumerate(sorted({answer for _, answer in answers}, key=str))}
     items = {item: place for place, item in enumerate(sorted({item for item, _ in answers}))}
     counts: Numbers = np.zeros((len(items), len(columns)))
     for item, answer in answers:
         counts[items[item], columns[answer]] += 1
+    return counts
+
+
+def _read_by_several(counts: Numbers) -> Numbers:
     several: Numbers = counts[counts.sum(axis=1) >= 2]
     return several
 
 
-def _over_images(counts: Numbers, statistic: Callable[[Numbers], float], random: np.random.Generator) -> Estimate:
-    n = len(counts)
+def nominal_chance(counts: Numbers) -> float:
+    """Compute the chance that two answers drawn from all of them are the same."""
+    return float(((counts.sum(axis=0) / counts.sum()) ** 2).sum())
+
+
+def _over_images(
+    counts: Numbers,
+    statistic: Callable[[Numbers], float],
+    random: np.random.Generator,
+    chance: Callable[[Numbers], float] = nominal_chance,
+) -> Estimate:
+    """Estimate agreement over images (`n`: those that two or more have read); `chance` is what it is measured from."""
+    n = len(_read_by_several(counts))
     if n < FEWEST_IMAGES:
         return Estimate.none(n, f"too few: {n} images read by two people or more, {FEWEST_IMAGES} needed")
-    drawn = [statistic(counts[random.integers(0, n, n)]) for _ in range(RESAMPLES)]
-    return with_percentiles(statistic(counts), np.array(drawn), n)
+    images = len(counts)
+    drawn = [statistic(counts[random.integers(0, images, images)]) for _ in range(RESAMPLES)]
+    return _with_exact_bound(with_percentiles(statistic(counts), np.array(drawn), n), chance(counts))
+
+
+def _with_exact_bound(estimate: Estimate, chance: float) -> Estimate:
+    """Give perfect agreement the exact lower bound of the share of images that agree, at the chance agreement seen."""
+    if estimate.value is None or estimate.low is not None or estimate.value < 1:
+        return estimate
+    agreeing, _ = exact_interval(estimate.n, estimate.n)
+    return Estimate(1.0, (agreeing - chance) / (1 - chance), 1.0, estimate.n, f"{EXACT} of images that agree")
 
 
 def krippendorff_alpha(counts: Numbers) -> float:
@@ -119,14 +145,25 @@ def fleiss(counts: Numbers) -> float:
 
 
 def gwet_ac1(counts: Numbers) -> float:
-    """Compute Gwet's AC1 of (images, answers) counts, two or more an image; 1 where every answer is the same."""
-    readers = counts.sum(axis=1, keepdims=True)
-    observed = float(((counts * (counts - 1)).sum(axis=1) / (readers * (readers - 1))[:, 0]).mean())
-    shares = (counts / readers).mean(axis=0)
-    if counts.shape[1] < 2:
-        return 1.0
-    chance = float((shares * (1 - shares)).sum() / (counts.shape[1] - 1))
+    """Compute Gwet's AC1 of (images, answers) counts; 1 where every answer is the same.
+
+    Not a number where no image was read twice, as in a resample of images that were mostly read once.
+    """
+    several = _read_by_several(counts)
+    if not len(several):
+        return float("nan")
+    readers = several.sum(axis=1)
+    observed = float(((several * (several - 1)).sum(axis=1) / (readers * (readers - 1))).mean())
+    chance = ac1_chance(counts)
     return (observed - chance) / (1 - chance)
+
+
+def ac1_chance(counts: Numbers) -> float:
+    """Compute AC1's chance agreement from every image, also from those read once; 0 where there is one answer."""
+    if counts.shape[1] < 2:
+        return 0.0
+    shares = (counts / counts.sum(axis=1, keepdims=True)).mean(axis=0)
+    return float((shares * (1 - shares)).sum() / (counts.shape[1] - 1))
 
 
 def _equally_read(counts: Numbers) -> Numbers:
@@ -153,7 +190,9 @@ def kappa(pairs: Sequence[tuple[Hashable, Hashable]], random: np.random.Generato
     table = np.bincount(codes[:, 0] * len(answers) + codes[:, 1], minlength=len(answers) ** 2)
     # To draw images with replacement is to draw cells of the cross table by their shares.
     drawn = random.multinomial(n, table / n, size=RESAMPLES).reshape(RESAMPLES, len(answers), len(answers))
-    return with_percentiles(float(cohen_kappa_score(codes[:, 0], codes[:, 1])), kappas(drawn.astype(np.float64)), n)
+    estimate = with_percentiles(float(cohen_kappa_score(codes[:, 0], codes[:, 1])), kappas(drawn.astype(np.float64)), n)
+    answered = np.bincount(codes.ravel(), minlength=len(answers))
+    return _with_exact_bound(estimate, nominal_chance(answered[None].astype(np.float64)))
 
 
 def kappas(tables: Numbers) -> Numbers:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import numpy as np
 
-from curation.estimates import Estimate, Numbers, bootstrapped, proportion, with_percentiles
+from curation.estimates import Estimate, Numbers, bootstrapped, difference_of_proportions, proportion
 from curation.reader_study.agreement import kappa
 from curation.reader_study.table import StudyRow, StudyTable
 from curation.tables.reading import AssignmentPurpose, Purpose, Verdict
@@ -16,7 +16,6 @@ FEWEST_TIMES = 20
 FEWEST_CONTROLS = 30
 CONTROLS = (Purpose.REAL_CONTROL, Purpose.DEFECT_CONTROL)  # a gate audit is of unknown truth
 SITTING_GAP = timedelta(minutes=30)
-RESAMPLES = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +51,8 @@ def reading_over_time(table: StudyTable, reader: str, random: np.random.Generato
         bootstrapped(times, lambda drawn: float(np.median(drawn)), random, FEWEST_TIMES),
         proportion(int(early.sum()), len(early), FEWEST_TIMES),
         proportion(int(late.sum()), len(late), FEWEST_TIMES),
-        _difference(late, early, random),
-        _difference(right_late, right_early, random),
+        _difference(late, early),
+        _difference(right_late, right_early),
         proportion(int(fast.sum()), len(fast), FEWEST_CONTROLS),
         proportion(int(slow.sum()), len(slow), FEWEST_CONTROLS),
     )
@@ -92,12 +91,11 @@ def _thirds(rows: Sequence[StudyRow], values: dict[int, bool]) -> tuple[Numbers,
     return np.array(early, dtype=np.float64), np.array(late, dtype=np.float64)
 
 
-def _difference(late: Numbers, early: Numbers, random: np.random.Generator) -> Estimate:
+def _difference(late: Numbers, early: Numbers) -> Estimate:
     n = len(late) + len(early)
     if min(len(late), len(early)) < FEWEST_TIMES:
         return Estimate.none(n, f"too few: {min(len(late), len(early))} of {FEWEST_TIMES} in a third needed")
-    drawn = [random.choice(late, len(late)).mean() - random.choice(early, len(early)).mean() for _ in range(RESAMPLES)]
-    return with_percentiles(float(late.mean() - early.mean()), np.array(drawn), n)
+    return difference_of_proportions(int(late.sum()), len(late), int(early.sum()), len(early))
 
 
 def is_right(row: StudyRow) -> bool:

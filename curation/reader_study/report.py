@@ -132,11 +132,11 @@ class ReaderStudy:
         if self.turing is not None:
             for name, value in self.turing.by_reader.items():
                 yield _line("turing_auc", name, "", value)
-            yield _line("turing_auc", "all", "readers and images drawn", self.turing.pooled)
+            yield _line("turing_auc", "all", "over readers and images", self.turing.pooled)
 
 
 def _line(key: str, reader: str, group: str, value: Estimate) -> Figure:
-    note = value.how if value.value is None else ""
+    note = value.how if value.low is None else ""
     return Figure(key, reader, group, value.value, value.low, value.high, value.n, note)
 
 

@@ -70,10 +70,12 @@ def authentic(drawn: Vectors, real: Vectors) -> NDArray[np.bool_]:
     """(N,) which generated images are no copies (Alaa et al. 2022, section 4.2).
 
     A copy lies no farther from its nearest real image than that image's nearest real neighbour does. `real` are all
-    images that the generator may have copied.
+    images that the generator may have copied. Equal real images count once: with its double as neighbour, at distance
+    0, a real image could be copied unseen.
     """
+    real = np.unique(real, axis=0)
     if len(real) < 2:
-        raise BadInput(f"expected at least 2 real images, got {len(real)}.")
+        raise BadInput(f"expected at least 2 different real images, got {len(real)}.")
     positions, to_real = nearest(drawn, real)
     between_real = np.zeros(len(drawn))
     rows = max(1, BLOCK // len(real))

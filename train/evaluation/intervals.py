@@ -5,10 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from curation.errors import BadInput
-from curation.estimates import Estimate
+from curation.estimates import Estimate, crossed_spread
 from curation.snapshots.folder import SnapshotRow
 
 Floats = NDArray[np.float64]
@@ -67,24 +66,12 @@ def _check_finite(value: float, resampled: Floats, n_units: int) -> None:
 def seed_interval(
     per_seed: Floats, resampled_mean: Floats, n_units: int, confidence: float, limits: tuple[float, float]
 ) -> SeedInterval:
-    """Compute the Student t interval of a mean over seeds, clipped to `limits`.
+    """Compute the interval of a mean over seeds (`crossed_spread`: seeds share the test units), clipped to `limits`.
 
-    The variance is s²/S of the S per-seed values plus the bootstrap variance over test units of their mean, with
-    Satterthwaite's (1946) degrees of freedom. Resampling subjects alone covers too little when training varies. With
-    one seed the variance between seeds is unknown and taken as zero: such an interval supports no claim.
+    Resampling subjects alone covers too little when training varies.
     """
-    n_seeds = len(per_seed)
-    _check_finite(float(np.mean(per_seed)), resampled_mean, n_units)
-    between_seeds = float(np.var(per_seed, ddof=1)) / n_seeds if n_seeds > 1 else 0.0
-    between_units = float(np.nanvar(resampled_mean, ddof=1))
-    total = between_seeds + between_units
     mean = float(np.mean(per_seed))
-    if total == 0:
-        return SeedInterval(mean, mean, mean, 0.0, 0.0, float(n_units - 1))
-    parts = between_units**2 / max(1, n_units - 1)
-    if n_seeds > 1:
-        parts += between_seeds**2 / (n_seeds - 1)
-    degrees = total**2 / parts
-    half_width = float(stats.t.ppf((1 + confidence) / 2, degrees)) * total**0.5
-    low, high = max(limits[0], mean - half_width), min(limits[1], mean + half_width)
-    return SeedInterval(mean, low, high, between_seeds, between_units, degrees)
+    _check_finite(mean, resampled_mean, n_units)
+    spread = crossed_spread(per_seed, resampled_mean, n_units, confidence)
+    low, high = max(limits[0], mean - spread.half_width), min(limits[1], mean + spread.half_width)
+    return SeedInterval(mean, low, high, spread.between, spread.within, spread.degrees_of_freedom)

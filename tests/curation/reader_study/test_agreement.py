@@ -113,3 +113,22 @@ def test_where_every_answer_is_the_same_alpha_is_not_defined_and_ac1_is_one() ->
     (verdict, *_) = agreements(table(*readings(2, 30, [[True] * 30] * 2)), [], np.random.default_rng(0))
     assert verdict.alpha.how == "not defined: too little varies"
     assert verdict.ac1.value == 1
+    assert verdict.ac1.low == pytest.approx(0.025 ** (1 / 30))  # exact: 30 of 30 images agree, nothing by chance
+
+
+def test_perfect_agreement_has_an_interval_with_a_width() -> None:
+    accepts = [True] * 15 + [False] * 15
+    (verdict, *_) = agreements(table(*readings(2, 30, [accepts] * 2)), [], np.random.default_rng(0))
+    (pair,) = pair_agreements(table(*readings(2, 30, [accepts] * 2)), np.random.default_rng(0))
+    for estimate in (verdict.alpha, verdict.fleiss, verdict.ac1, pair.kappa):
+        assert (estimate.value, estimate.high) == (pytest.approx(1), 1)
+        assert estimate.low == pytest.approx((0.025 ** (1 / 30) - 0.5) / 0.5)  # two answers, equally often
+
+
+def test_images_read_once_enter_the_chance_of_ac1_alone() -> None:
+    # Gwet 2008: observed agreement over images that two or more read, shares of answers over all of them.
+    counts = np.array([[2, 0]] * 6 + [[0, 2]] * 2 + [[1, 1]] * 2 + [[0, 1]] * 10, dtype=np.float64)
+    shares = np.array([(6 + 1) / 20, (2 + 1 + 10) / 20])
+    chance = (shares * (1 - shares)).sum()
+    assert gwet_ac1(counts) == pytest.approx((0.8 - chance) / (1 - chance))
+    assert gwet_ac1(counts) != pytest.approx(gwet_ac1(counts[:10]))

@@ -49,6 +49,10 @@ def test_drift_is_the_last_third_of_a_sitting_less_the_first() -> None:
     assert result.accepted_early.value == 1
     assert result.accept_drift.value == pytest.approx(5 / 30 - 1)
     assert result.accept_drift.high < 0
+    steady = [row(n + 1, ACCEPT, item=n) for n in range(90)]
+    never = reading_over_time(table(*steady), "ada", random()).accept_drift
+    assert (never.value, never.how) == (0, "Newcombe")
+    assert never.low < -0.05 < 0.05 < never.high  # 30 and 30 accepted are no certainty
     assert result.right_drift.how == "too few: 0 of 20 in a third needed"
     wrong_late = [
         replace(reading, item_id=n, reading_id=n, read_at=NOON + timedelta(seconds=n))
@@ -110,6 +114,17 @@ def test_indistinguishable_needs_a_margin_stated_in_advance_and_an_interval_with
     told_apart = turing_result(seen, 0.65, random())
     assert told_apart.pooled.low > 0.7
     assert "not shown to be indistinguishable" in told_apart.sentence
+
+
+def test_two_and_three_readers_conclude_nothing_and_nobody_is_certain() -> None:
+    few = turing_result(table(*rated(3, 0.0)), 0.9, random())
+    assert 0.1 < few.pooled.low < few.pooled.high < 0.9
+    assert not few.indistinguishable
+    assert "With fewer than 4 readers it is too narrow to conclude from." in few.sentence
+    assert turing_result(table(*rated(4, 0.0)), 0.9, random()).indistinguishable
+    perfect = turing_result(table(*rated(5, 9.0)), 0.9, random())
+    assert (perfect.pooled.value, perfect.pooled.low) == (1, None)
+    assert "so nothing is concluded" in perfect.sentence
 
 
 def test_a_turing_test_of_few_images_or_one_reader_gives_no_pooled_auc() -> None:

@@ -86,5 +86,12 @@ def test_authenticity_in_blocks_is_that_of_the_whole(monkeypatch: pytest.MonkeyP
 def test_too_few_images_for_a_neighbour_are_refused() -> None:
     with pytest.raises(BadInput, match="more than 5 images"):
         manifold.radii(manifold.distances(points(1, 5), points(1, 5)), 5)
-    with pytest.raises(BadInput, match="at least 2 real"):
+    with pytest.raises(BadInput, match="at least 2 different real"):
         manifold.authentic(points(1, 5), points(1, 1))
+
+
+def test_a_copy_is_seen_where_its_source_stands_twice() -> None:
+    real = points(3, 40)
+    copy = real[:1] + 1e-3
+    assert not manifold.authentic(copy, real)[0]
+    assert not manifold.authentic(copy, np.concatenate([real, real[:1]]))[0]
