@@ -50,7 +50,7 @@ class SumsOfRuns:
         card = json.loads((directory / "card.json").read_text())
         head, chosen_by = kept.solve(prior_of(kept, card["class_weights"]), card["config"]["ridge_penalty"])
         _write_head(directory / "head.safetensors", head)
-        for measured in directory.glob("evaluation-*.json"):
+        for measured in (*directory.glob("evaluation-*.json"), *directory.glob("predictions-*.parquet")):
             measured.unlink()
         metrics = _measure(kept, head, card["metrics"])
         saw = card["saw"] | {

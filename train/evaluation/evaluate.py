@@ -10,34 +10,22 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from curation.errors import BadInput, Diverged
-from curation.estimates import Estimate, as_saved
+from curation.estimates import CONFIDENCE, Estimate, as_saved
 from curation.progress import silent
 from curation.provenance.seen import Seen
 from curation.provenance.tombstones import Tombstones
 from curation.snapshots.folder import SnapshotFolder, SnapshotRow
 from train.adaptation.fit import Examples, predict_logits
 from train.adaptation.run_folder import SavedRun, load_run
-from train.evaluation.intervals import choose_resampling_units, draw_bootstrap_weights, percentile_interval
-from train.evaluation.metrics import METRICS, metric_value
-from train.evaluation.near_copies import MetricsWithoutNearCopies, are_near_copies, why_not_measured
+from train.evaluation.measures import Predictions, measure, measure_others, write_predictions
+from train.evaluation.near_copies import MetricsWithoutNearCopies, are_near_copies
 from train.features.feature_cache import FeatureCache
 from train.fitting.device import choose_device
 
 Split = Literal["validation", "test"]
 BATCH_SIZE = 64
-CONFIDENCE = 0.95
-
-
-@dataclass(frozen=True, slots=True)
-class Predictions:
-    """Class probabilities of every image of a split, sorted by image."""
-
-    rows: list[SnapshotRow]
-    labels: NDArray[np.int64]  # (N,)
-    probabilities: NDArray[np.float64]  # (N, n_classes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,13 +118,13 @@ def evaluate_run(
 ) -> EvaluationResult:
     """Measure the run in `run_dir` on `split`, with percentile intervals over resampled subjects.
 
-    Writes them to `evaluation-SPLIT.json` in the run's folder. Where subjects are unknown, images are resampled and
-    `resampled` says so. Small-sample AUROC intervals of this kind cover about 90 % where they say 95 %.
+    Writes them to `evaluation-SPLIT.json` in the run's folder, and a row for each image to `predictions-SPLIT.parquet`
+    beside it. Where subjects are unknown, images are resampled and `resampled` says so. Small-sample AUROC intervals of this kind cover about 90 % where they say 95 %.
     `affected` names the withdrawals that reach the run or the snapshot.
     """
     run = load_run(run_dir, choose_device())
     predictions = predict(run, folder, split, FeatureCache(run.model.backbone, feature_directory))
-    resampled, n_units, metrics = _measure(predictions, folder.subjects, n_bootstrap, seed)
+    resampled, n_units, metrics = measure(predictions, folder.subjects, n_bootstrap, seed)
     copies = are_near_copies([folder], predictions.rows)
     affected = sorted({*run.card.get("affected", ()), *Tombstones.read(run_dir).notes, *folder.affected})
     evaluation = EvaluationResult(
@@ -156,42 +144,9 @@ def evaluate_run(
         notice=folder.notice,
         affected=affected,
         near_copies=None if copies is None else int(copies.sum()),
-        without_near_copies=_measure_others(predictions, copies, folder, n_bootstrap, seed),
+        without_near_copies=measure_others(predictions, copies, folder.classes, folder.subjects, n_bootstrap, seed),
     )
+    facts = {"run": run_dir.name, "digest": run.card["digest"], "snapshot": folder.name, "split": split}
+    write_predictions(run_dir / f"predictions-{split}.parquet", predictions, folder.classes, copies, facts)
     (run_dir / f"evaluation-{split}.json").write_text(json.dumps(evaluation.as_json(), indent=1) + "\n")
     return evaluation
-
-
-def _measure(
-    predictions: Predictions, subjects: str, n_bootstrap: int, seed: int
-) -> tuple[str, int, dict[str, Estimate]]:
-    """Compute what is resampled, how many units there are, and every metric with its interval."""
-    resampled, units = choose_resampling_units(predictions.rows, subjects)
-    n_units = int(units.max()) + 1
-    weights = draw_bootstrap_weights(units, n_bootstrap, seed)
-    metrics = {
-        name: percentile_interval(
-            metric_value(name, predictions.probabilities, predictions.labels),
-            metric(predictions.probabilities, predictions.labels, weights),
-            n_units,
-            CONFIDENCE,
-        )
-        for name, metric in METRICS.items()
-    }
-    return resampled, n_units, metrics
-
-
-def _measure_others(
-    predictions: Predictions, copies: NDArray[np.bool_] | None, folder: SnapshotFolder, n_bootstrap: int, seed: int
-) -> MetricsWithoutNearCopies | None:
-    """Measure the images that are no near copies; None where none is one."""
-    if copies is None or not copies.any():
-        return None
-    left_out, n_images = int(copies.sum()), int((~copies).sum())
-    why_none = why_not_measured(predictions.labels, ~copies, folder.classes)
-    if why_none:
-        return MetricsWithoutNearCopies(left_out, n_images, 0, {}, why_none)
-    rows = [row for row, copy in zip(predictions.rows, copies, strict=True) if not copy]
-    others = Predictions(rows, predictions.labels[~copies], predictions.probabilities[~copies])
-    _, n_units, metrics = _measure(others, folder.subjects, n_bootstrap, seed)
-    return MetricsWithoutNearCopies(left_out, n_images, n_units, metrics, None)

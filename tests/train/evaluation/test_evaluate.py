@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from curation.errors import BadInput, LeakRefused, NotFound
@@ -13,6 +15,7 @@ from tests.train.tiny import save_backbone
 from train.adaptation.adapt import adapt
 from train.adaptation.config import AdaptationConfig
 from train.evaluation.evaluate import evaluate_run
+from train.evaluation.metrics import metric_value
 
 SIZES = {"train": 12, "validation": 6, "test": 10}
 
@@ -58,6 +61,29 @@ def test_colour_and_sixteen_bit_images_are_evaluated(tmp_path: Path) -> None:
         folder = write_snapshot(tmp_path / name, SIZES, **kind)
         run = adapt(folder, config, tmp_path / f"run-{name}", silent).directory
         assert evaluate_run(run, folder, "test", n_bootstrap=100, seed=0).metrics["auroc"].value > 0.6
+
+
+def test_every_image_stands_with_its_prediction_beside_the_evaluation_and_gives_its_figures_again(
+    tmp_path: Path,
+) -> None:
+    folder = write_snapshot(tmp_path / "s", SIZES, strength=0.15)
+    run = trained(tmp_path, folder)
+    evaluation = evaluate_run(run, folder, "test", n_bootstrap=100, seed=0)
+    table = pq.read_table(run / "predictions-test.parquet")
+    rows, digest = table.to_pylist(), json.loads((run / "card.json").read_text())["digest"]
+    assert json.loads(table.schema.metadata[b"rounds"]) == {
+        "run": "run", "digest": digest, "snapshot": "s", "split": "test",
+    }  # fmt: skip
+    assert {row["pixel_sha256"]: row["label"] for row in rows} == {
+        row.pixel_sha256: row.label for row in folder.rows("test")
+    }
+    probabilities = np.array([[row["probability_upper"], row["probability_lower"]] for row in rows])
+    labels = np.array([folder.classes.index(row["label"]) for row in rows])
+    for name, interval in evaluation.metrics.items():
+        assert metric_value(name, probabilities, labels) == pytest.approx(interval.value), name
+    assert [row["predicted"] for row in rows] == [folder.classes[place] for place in probabilities.argmax(axis=1)]
+    assert {row["near_copy"] for row in rows} == {None}
+    assert "subject" not in table.column_names
 
 
 def test_a_subject_seen_in_training_cannot_be_evaluated_on(tmp_path: Path) -> None:

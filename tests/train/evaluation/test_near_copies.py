@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from cli.evaluate import _evaluation_lines
@@ -37,6 +38,10 @@ def test_metrics_come_with_and_without_the_near_copies_side_by_side(tmp_path: Pa
     assert lines["near copies"].startswith(
         "7 of 20 test images look like a training image of another subject; 13 images"
     )
+    table = pq.read_table(run / "predictions-test.parquet").to_pylist()
+    assert [row["file_name"] for row in table if row["near_copy"]] == [
+        row.file_name for row in predictions.rows if row.file_name in names
+    ]
     assert evaluate_run(run, marked, "validation", n_bootstrap=100, seed=0).without_near_copies is None
 
 
