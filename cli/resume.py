@@ -21,12 +21,16 @@ def refuse_beside_resume(*taken: str) -> None:
 
 def refuse_beside(name: str, written: str, *taken: str) -> None:
     """Raise UsageError for any parameter given beside the one called `name`, except those `taken`."""
+    if without_effect := given_beside(name, *taken):
+        raise click.UsageError(f"{written} goes without {', '.join(without_effect)}: what it continues has its own")
+
+
+def given_beside(*taken: str) -> list[str]:
+    """Name the parameters that this command line gives, except those `taken`."""
     context = click.get_current_context()
-    source = context.get_parameter_source
-    without_effect = [
+    return [
         parameter.opts[0] if isinstance(parameter, click.Option) else parameter.human_readable_name
         for parameter in context.command.params
-        if parameter.name not in (name, *taken) and source(str(parameter.name)) is ParameterSource.COMMANDLINE
+        if parameter.name not in taken
+        and context.get_parameter_source(str(parameter.name)) is ParameterSource.COMMANDLINE
     ]
-    if without_effect:
-        raise click.UsageError(f"{written} goes without {', '.join(without_effect)}: what it continues has its own")

@@ -1,13 +1,14 @@
 """The tiny fitted generator for the tests of commands that draw."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from curation.project import Project
-from tests.cli.curated import curate
+from tests.cli.curated import curate, train_command
+from tests.cli.queueing import run
 from tests.generate.folders import tiny_recipe
 from tests.train.tiny import save_backbone
 from tests.worlds.exports import export_world, export_worlds  # noqa: F401  (fixtures)
@@ -39,6 +40,15 @@ def recipe(tmp_path: Path) -> Path:
 def curated(project: Project) -> Project:
     """A project with real images of two classes in three splits, and the snapshot `real` of them."""
     return curate(project)
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory, make_project: Callable[[Path], Project]) -> Project:
+    """The curated project with a finished run `mine`; its tests only add to it."""
+    path = tmp_path_factory.mktemp("trained")
+    project = curate(make_project(path / "project"))
+    run(project, *train_command(save_backbone(path / "vit"), "--adaptation", "nearest-mean"))
+    return project
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import csv
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import nibabel
@@ -19,21 +18,11 @@ from curation.ingest.sources.new_pictures import TrainedOn
 from curation.project import Project
 from curation.provenance.value_scales import ValueScale
 from curation.tables.images import Import
-from tests.cli.curated import curate, train_command
 from tests.cli.queueing import run
 from tests.curation.ingest.formats.dicom_samples import changed
 from tests.rows import picture
-from tests.train.tiny import save_backbone
 from train.adaptation.run_folder import load_run
 from train.prediction.of_run import RunOfProject
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory, make_project: Callable[[Path], Project]) -> Project:
-    path = tmp_path_factory.mktemp("predicting")
-    project = curate(make_project(path / "project"))
-    run(project, *train_command(save_backbone(path / "vit"), "--adaptation", "nearest-mean"))
-    return project
 
 
 @pytest.fixture

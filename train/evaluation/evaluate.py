@@ -4,6 +4,7 @@ Reading the test split is an explicit argument; the caller records it.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -78,16 +79,21 @@ def select_held_out_rows(folder: SnapshotFolder, split: str) -> list[SnapshotRow
     return rows
 
 
+def check_classes(card: Mapping[str, Any], folder: SnapshotFolder) -> None:
+    """Raise BadInput where a snapshot has other classes than the run of `card`."""
+    if folder.classes != card["classes"]:
+        raise BadInput(
+            f"the run knows the classes {', '.join(card['classes'])}; the snapshot {folder.name!r} has"
+            f" {', '.join(folder.classes)}. Evaluate it on a snapshot with the same classes."
+        )
+
+
 def predict(run: SavedRun, folder: SnapshotFolder, split: str, features: FeatureCache | None = None) -> Predictions:
     """Predict class probabilities on a held-out split.
 
     Raises LeakRefused when the run saw one of its subjects, Diverged when a logit is no finite number.
     """
-    if folder.classes != run.card["classes"]:
-        raise BadInput(
-            f"the run knows the classes {', '.join(run.card['classes'])}; the snapshot {folder.name!r} has"
-            f" {', '.join(folder.classes)}. Evaluate it on a snapshot with the same classes."
-        )
+    check_classes(run.card, folder)
     rows = select_held_out_rows(folder, split)
     training = run.card["saw"]
     Seen(frozenset(training["subjects"]), frozenset(training["pixel_sha256"])).refuse_leak(rows, split)
@@ -119,7 +125,8 @@ def evaluate_run(
     """Measure the run in `run_dir` on `split`, with percentile intervals over resampled subjects.
 
     Writes them to `evaluation-SPLIT.json` in the run's folder, and a row for each image to `predictions-SPLIT.parquet`
-    beside it. Where subjects are unknown, images are resampled and `resampled` says so. Small-sample AUROC intervals of this kind cover about 90 % where they say 95 %.
+    beside it. Where subjects are unknown, images are resampled and `resampled` says so. Small-sample AUROC intervals of
+    this kind cover about 90 % where they say 95 %.
     `affected` names the withdrawals that reach the run or the snapshot.
     """
     run = load_run(run_dir, choose_device())

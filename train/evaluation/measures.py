@@ -1,4 +1,4 @@
-"""Measure predictions: every metric with its interval, with and without near copies, and a row for each image."""
+"""Measure predictions: metrics with intervals, without near copies too, and a row for each image."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -10,9 +10,15 @@ from curation.tables.images import Split
 from curation.tables.training import Evaluation, Run
 
 
-def record_opening(session: Session, chain: Chain, now: datetime, reader_kind: str, row_id: int, split: Split) -> None:
-    """Record that a held-out split is about to be read; `reader_kind` is `run` or `study`."""
-    chain.record(session, "test.opened" if split == Split.TEST else "validation.read", {reader_kind: row_id}, now)
+def record_opening(
+    session: Session, chain: Chain, now: datetime, reader_kind: str, row_id: int, split: Split, **more: int
+) -> None:
+    """Record that a held-out split is about to be read; `reader_kind` is `run` or `study`.
+
+    `more` names the snapshot where it is not the reader's own.
+    """
+    kind = "test.opened" if split == Split.TEST else "validation.read"
+    chain.record(session, kind, {reader_kind: row_id, **more}, now)
 
 
 def record_evaluation(

@@ -1,6 +1,6 @@
 """Predict with a run of a project: prepare as its training was, and find copies of training images."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from curation.errors import BadInput
 from curation.ingest.incoming import IncomingImage, Rejected
 from curation.ingest.request import ImportRequest
 from curation.ingest.sources.new_pictures import TrainedOn, preparing_of, read_new_pictures
+from curation.near_copies.fingerprints import Floats
 from curation.near_copies.of_training import are_like_training
 from curation.progress import OnProgress
 from curation.project import Project
@@ -61,15 +62,18 @@ class RunOfProject:
         """The withdrawals that reach it."""
         return sorted({*self.card.get("affected", ()), *Tombstones.read(self.directory).notes})
 
-    def are_like_training(self, predictions: list[PicturePrediction], report: OnProgress) -> NDArray[np.bool_]:
-        """Tell which pictures (N,) look like an image that the run was trained on."""
+    def are_like_training(
+        self, small: Sequence[Floats], digests: Sequence[str], report: OnProgress
+    ) -> NDArray[np.bool_]:
+        """Tell which pictures (N,) look like an image that the run was trained on, or are one.
+
+        `small` is what `small_gray` gives of each, `digests` are those of their pixels.
+        """
         purged = self.folder.tombstones.purged
         kept = [row for row in self.folder.rows("train") if f"train/{row.file_name}" not in purged]
-        alike = are_like_training(
-            self.project, [row.file_sha256 for row in kept], [item.small for item in predictions], report
-        )
+        alike = are_like_training(self.project, [row.file_sha256 for row in kept], small, report)
         seen = frozenset(self.card["saw"]["pixel_sha256"])
-        return alike | np.array([item.pixel_sha256 in seen for item in predictions], bool)
+        return alike | np.array([digest in seen for digest in digests], bool)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +108,8 @@ def predict_path(run: RunOfProject, path: Path, request: ImportRequest, report: 
     if not predictions:
         reasons = "; ".join(str(item) for item in left_out[:3])
         raise BadInput(f"no picture of {path} can be predicted, {len(left_out)} are left out: {reasons}.")
-    return PredictedPictures(predictions, run.are_like_training(predictions, report), left_out)
+    small, digests = [item.small for item in predictions], [item.pixel_sha256 for item in predictions]
+    return PredictedPictures(predictions, run.are_like_training(small, digests, report), left_out)
 
 
 def predict_all(

@@ -18,6 +18,8 @@ from curation.ingest.sources.masks import MaskFiles, read_picture_mask
 from curation.ingest.sources.source_files import FileKind, kind_of, read_picture_file
 from curation.tables.images import Shape
 
+MOST_FILES = "most files here"
+
 
 @dataclass(frozen=True, slots=True)
 class FileReader:
@@ -28,7 +30,7 @@ class FileReader:
     by_uid: Mapping[str, TableEntry]
     usual: Shape | None
     masks: MaskFiles
-    others: str = "most files here"  # what has the usual shape
+    others: str = MOST_FILES  # what has the usual shape
 
     def read(self, entry: FileEntry) -> Iterator[IncomingImage | Rejected]:
         """Yield the pictures of a file, then one refusal for each reason why some were left out."""

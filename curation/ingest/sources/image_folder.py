@@ -28,7 +28,7 @@ from curation.ingest.incoming import FileEntry, Rejected, Source
 from curation.ingest.names import SHOWN
 from curation.ingest.preparing import prepared_shape
 from curation.ingest.request import NO_REQUEST, ImportRequest
-from curation.ingest.sources.file_reader import FileReader
+from curation.ingest.sources.file_reader import MOST_FILES, FileReader
 from curation.ingest.sources.layout import FolderLayout, make_entry
 from curation.ingest.sources.masks import MaskFiles
 from curation.ingest.sources.source_files import FileKind, Listing, examine, kind_of, list_folder, reason_to_refuse
@@ -61,6 +61,23 @@ def import_image_folder(
     on_progress: OnProgress = silent,
 ) -> ImportReport:
     """Import the folder or file at `path`; raises BadInput when nothing can be read, or an option is wrong."""
+    source = open_image_folder(path, name=name, request=request, manifest=manifest, on_progress=on_progress)
+    return import_source(project, now, source, seed, on_progress, dry_run=dry_run)
+
+
+def open_image_folder(
+    path: Path,
+    *,
+    name: str | None = None,
+    request: ImportRequest = NO_REQUEST,
+    manifest: Path | None = None,
+    on_progress: OnProgress = silent,
+    usual: tuple[Shape, str] | None = None,
+) -> Source:
+    """Open the folder or file at `path` as a source; raises BadInput when nothing can be read, or an option is wrong.
+
+    Pictures of another shape than `usual` are refused, in which words name what has it; without it, than most files.
+    """
     request.check()
     on_progress(0, 0, "listing the files and reading the tables")
     found = _find(path, request, manifest)
@@ -83,13 +100,14 @@ def import_image_folder(
         faults, uid_notes = _match_by_uid(found, seen, request)
         notes += uid_notes
     rejected = found.rejected()
-    reader = FileReader(directory, request, table.rows if table.by_uid else {}, seen.usual, masks)
+    shape, others = usual or (seen.usual, MOST_FILES)
+    reader = FileReader(directory, request, table.rows if table.by_uid else {}, shape, masks, others)
     for entry in _entries(files, faults, layout, table, request):
         if isinstance(entry, Rejected):
             rejected.append(entry)
             faults.add(entry.source_file)
     entries = (entry for entry in _entries(files, faults, layout, table, request) if isinstance(entry, FileEntry))
-    source = Source(
+    return Source(
         name=name or _default_name(path, directory, found.listing, seen),
         content_digest=seen.digest,
         items=chain(rejected, (partial(reader.read, entry) for entry in entries)),
@@ -99,7 +117,6 @@ def import_image_folder(
         group_near_copies=request.group_near_copies,
         notes=[*notes, *found.notes(manifest), *table.notes()],
     )
-    return import_source(project, now, source, seed, on_progress, dry_run=dry_run)
 
 
 @dataclass(frozen=True, slots=True)

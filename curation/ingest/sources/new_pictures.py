@@ -23,7 +23,7 @@ from curation.tables.images import Image, Import, Shape, Split
 from curation.tables.training import SnapshotItem
 
 LIKE_TRAINING = "the images that the run was trained on"
-KEPT = ("size", "window", "gray", "plane", "quantise")  # of an import: what holds for other files of its kind, too
+KEPT = ("size", "window", "gray", "plane", "quantise", "public_subjects")  # of an import: what holds for others, too
 _NO_LABEL = {"unlabelled": 1.0}
 
 
