@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
+from cli.option_groups import option_of
 from cli.terminal import with_options
 from train.adaptation.rows.table import DEFAULT_METHOD, METHODS, rows_by_family
 
@@ -33,25 +34,26 @@ def adaptation_options(*more: str, also: str = "") -> Callable[[C], C]:
 
     `more` are names beside those of methods, and `also` says in the help what they do.
     """
+    option = option_of("The adaptation")
     return with_options(
-        click.option(
+        option(
             "--adaptation", metavar="METHOD", type=click.Choice([*more, *METHODS]), default=DEFAULT_METHOD.kind,
             show_default=True, help=f"A method of `rounds adaptations`{also}.",
         ),
-        click.option(
+        option(
             "--set", "settings", type=Setting(), multiple=True,
             help="A setting of the method, such as lora_rank=4. `rounds adaptations METHOD` names them. Repeatable.",
         ),
-        click.option(
+        option(
             "--start", type=click.Choice(["probe", "random"]),
             help="What the head starts from where the encoder moves: the optimum of a probe, or random weights. "
             "Default: probe, and for a run or study that there is already, its own.",
         ),
-        click.option(
+        option(
             "--interpolate", is_flag=True,
             help="Keep the point between start and end of the fit that is best on validation.",
         ),
-        click.option(
+        option(
             "--soup", type=click.IntRange(1, 100), default=1, show_default=True,
             help="Fit as often, from one start under seeds that follow each other, and average what helps validation.",
         ),

@@ -287,7 +287,7 @@ def _gallery(
 
 
 def _draw(query: str, found: list[tuple[Any, dict[str, Any]]], sheet: Path) -> None:
-    from train.image_text.contact_sheet import draw_sheet
+    from train.figures.contact_sheet import draw_sheet
 
     pictures = [
         (

@@ -7,6 +7,7 @@ import click
 from cli.adaptation_options import adaptation_options, adaptation_values
 from cli.backbone_option import backbone_option
 from cli.numbers import IMAGES, LEARNING_RATE, STEPS
+from cli.option_groups import GroupedCommand
 from cli.removal import remove_command
 from cli.resume import refuse_beside_resume, resume_option
 from cli.snapshot_notes import stale_snapshots, warn_of_mixed_scales
@@ -22,6 +23,7 @@ from cli.terminal import (
     this_command,
     use_torch_threads,
 )
+from cli.training_options import training_options
 from curation.lineage.graph import NodeKind
 from curation.project import Project
 from curation.provenance.withdrawn import affected_notes
@@ -44,10 +46,11 @@ def study() -> None:
 study.add_command(remove_command(NodeKind.STUDY))
 
 
-@study.command("run")
+@study.command("run", cls=GroupedCommand)
 @click.argument("name", required=False)
 @resume_option("study")
 @adaptation_options()
+@training_options()
 @backbone_option("The backbone to adapt")
 @click.option(
     "--arm", "arms", multiple=True, help="An arm. Repeat it for several. Default: all that need no reserve subjects."

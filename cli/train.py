@@ -1,5 +1,6 @@
 """`rounds train`: adapt foundation models."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -7,6 +8,7 @@ import click
 from cli.adaptation_options import adaptation_options, adaptation_values, with_families
 from cli.backbone_option import backbone_option
 from cli.numbers import LEARNING_RATE, SEED, STEPS
+from cli.option_groups import GroupedCommand
 from cli.resume import refuse_beside, refuse_beside_resume, resume_option
 from cli.snapshot_notes import near_copies_of_folder, stale_snapshots, warn_of_mixed_scales
 from cli.terminal import (
@@ -20,12 +22,14 @@ from cli.terminal import (
     tell,
     use_torch_threads,
 )
+from cli.training_options import training_options
 from curation.project import Project
 from curation.provenance.public_web import OVERLAP
 from curation.provenance.seen import PUBLIC_WEB
 from curation.snapshots.build import open_snapshot
 from curation.snapshots.folder import SnapshotFolder
 from train.adaptation.records import start_of_run
+from train.augmentation.presets import NONE
 
 if TYPE_CHECKING:
     from train.adaptation.run_request import RunRequest
@@ -33,7 +37,7 @@ if TYPE_CHECKING:
 AUTO = "auto"
 
 
-@click.command()
+@click.command(cls=GroupedCommand)
 @click.option("--snapshot", "snapshot_name", help="The name of the snapshot; `rounds snapshot list` shows them.")
 @resume_option("run")
 @click.option(
@@ -44,6 +48,14 @@ AUTO = "auto"
     "(`--adaptation ridge`) and stays as it is; its backbone and settings are used.",
 )
 @adaptation_options(AUTO, also="; `auto` tries those that suit the number of images and keeps the best on validation")
+@training_options()
+@click.option(
+    "--show-augmentation",
+    "picture",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="OUT.png",
+    help="Draw training images of the snapshot beside what --augment makes of them, and train nothing.",
+)
 @backbone_option("The backbone to adapt")
 @click.option("--name", help="The name of the run. Default: SNAPSHOT-ADAPTATION-sSEED.")
 @click.option("--epochs", type=click.IntRange(1, 100_000), default=30, show_default=True)
@@ -66,6 +78,7 @@ def train(
     resume: str | None,
     continued: str | None,
     name: str | None,
+    picture: Path | None,
     allow_affected: bool,
     queue: bool,
     as_json: bool,
@@ -78,6 +91,7 @@ def train(
     \b
     Example:
       rounds train --snapshot first --adaptation lora
+      rounds train --snapshot first --adaptation lora --augment brain_mr
       rounds train --resume first-lora-s0
       rounds train --continue first-ridge-s0 --snapshot second
     """
@@ -85,6 +99,9 @@ def train(
 
     if (snapshot_name is None) == (resume is None):
         raise click.UsageError("give either --snapshot NAME or --resume RUN")
+    if picture is not None:
+        _show_augmentation(project, str(snapshot_name), options["augment"], options["seed"], picture)
+        return
     if resume is None and continued is None:
         options["backbone"] = options["backbone"] or project.settings.train.backbone
         if options["adaptation"] == AUTO:
@@ -106,6 +123,17 @@ def train(
     emit(facts, as_json, title=f"run {request.name}")
     if not as_json:
         click.echo(f"measure it on the test subjects: rounds evaluate {request.name}")
+
+
+def _show_augmentation(project: Project, snapshot: str, preset: str, seed: int, picture: Path) -> None:
+    """Draw what a preset makes of training images."""
+    from train.augmentation.sheet import draw_augmentation
+
+    refuse_beside("picture", "--show-augmentation", "snapshot_name", "augment", "seed")
+    if preset == NONE:
+        raise click.UsageError("--show-augmentation shows what a preset does: give one with --augment")
+    folder = open_snapshot(project, snapshot)
+    click.echo(f"drew {draw_augmentation(folder, preset, seed, picture)}")
 
 
 def _request(
@@ -171,7 +199,7 @@ def _try_all(
     options: dict[str, Any],
 ) -> None:
     """Make a run of every adaptation that suits the snapshot, and say which is best on validation and why."""
-    from train.adaptation.automatic import choose_best, choose_candidates
+    from train.adaptation.automatic import choose_best, choose_candidates, settings_that_apply
     from train.adaptation.config import AdaptationConfig
     from train.adaptation.run_job import train_run
     from train.adaptation.run_request import RunRequest
@@ -185,7 +213,8 @@ def _try_all(
     use_torch_threads(project)
     tried: list[dict[str, Any]] = []
     for candidate in choice.candidates:
-        config = AdaptationConfig.checked(**common, adaptation=candidate.method, **candidate.entries)
+        settings = settings_that_apply(candidate.method, common)
+        config = AdaptationConfig.checked(**settings, adaptation=candidate.method, **candidate.entries)
         run_name = f"{name or snapshot}-{candidate.method}-s{config.seed}"
         request = RunRequest.checked(snapshot=snapshot, name=run_name, config=config, allow_affected=allow_affected)
         with progress_bar(f"{candidate.method} on {snapshot}", quiet=as_json) as report:

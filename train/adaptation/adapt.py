@@ -2,41 +2,29 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
-
 from curation.errors import BadInput, Conflict, Diverged, LeakRefused
-from curation.image_store import Pixels
-from curation.progress import OnProgress, silent
+from curation.progress import OnProgress
 from curation.provenance.seen import Seen
 from curation.provenance.tombstones import Tombstones
 from curation.provenance.withdrawn import refuse_affected
-from curation.snapshots.folder import SnapshotFolder, SnapshotRow
-from train.adaptation.averages import fit_and_average
+from curation.snapshots.folder import SnapshotFolder
 from train.adaptation.config import AdaptationConfig
-from train.adaptation.fit import Examples, FitTask, History
-from train.adaptation.methods.closed_heads import fit_closed_head, logistic
 from train.adaptation.methods.implementation import find_implementation
-from train.adaptation.model import AdaptedModel, StandardizedHead
 from train.adaptation.run_folder import read_card, read_cost, save_run
 from train.adaptation.seen import collect_seen, seen_by_run
-from train.adaptation.solved import seen_elsewhere, solve_head
+from train.adaptation.solved import seen_elsewhere
 from train.adaptation.timing import estimate_runs
+from train.adaptation.training import train
 from train.backbones.load import Backbone, load_version
-from train.backbones.names import portable_name
 from train.backbones.provenance import seen_by_backbone
 from train.features.feature_cache import FeatureCache
 from train.fitting.checkpoint import CHECKPOINTS, Checkpoint, remove_checkpoints
 from train.fitting.device import choose_device
 from train.fitting.timing import OnEstimate
-
-STANDARDIZATION_IMAGES = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +88,7 @@ def adapt(
     if on_estimate is not None and not checkpoint.path.exists():
         on_estimate(estimate_runs([folder], config, backbone))
     try:
-        model, history = _train(folder, config, features, on_progress, checkpoint)
+        model, history = train(folder, config, features, on_progress, checkpoint)
     except Diverged:
         remove_checkpoints(out)
         with suppress(OSError):  # whatever else lies there is not of this fit
@@ -166,112 +154,6 @@ def _check_rows(folder: SnapshotFolder) -> None:
             f"snapshot {folder.name!r}: expected two classes or more with training images of each; classes without any:"
             f" {', '.join(missing) or 'none'}. Build it from more images."
         )
-
-
-def _examples(
-    folder: SnapshotFolder, rows: Sequence[SnapshotRow], inputs: Callable[[NDArray[np.int64]], Tensor]
-) -> Examples:
-    weights = np.array([row.weight for row in rows], dtype=np.float64)
-    by_class = folder.manifest.get("recipe", {}).get("weights", {}).get("classes", {})
-    class_weights = np.array([by_class.get(name, 1.0) for name in folder.classes], dtype=np.float64)
-    return Examples(inputs, folder.labels(rows), weights, class_weights)
-
-
-def _train(
-    folder: SnapshotFolder,
-    config: AdaptationConfig,
-    cache: FeatureCache,
-    on_progress: OnProgress,
-    checkpoint: Checkpoint,
-) -> tuple[AdaptedModel, History]:
-    """Train what the method trains, from the seed of the configuration."""
-    with torch.random.fork_rng():
-        torch.manual_seed(config.seed)
-        if config.method.row.summed:
-            return solve_head(folder, config, cache, on_progress)
-        if config.method.row.frozen_encoder:
-            return _train_head(folder, config, cache, on_progress, checkpoint)
-        return _train_encoder(folder, config, cache, on_progress, checkpoint)
-
-
-def _train_head(
-    folder: SnapshotFolder,
-    config: AdaptationConfig,
-    cache: FeatureCache,
-    on_progress: OnProgress,
-    checkpoint: Checkpoint,
-) -> tuple[AdaptedModel, History]:
-    """Train the head alone, on features computed once."""
-    implementation = find_implementation(config.method)
-    name = portable_name(config.backbone, cache.backbone.directory)
-    backbone = implementation.prepare(cache.backbone, config.method, name)
-
-    def examples(rows: Sequence[SnapshotRow]) -> Examples:
-        features = torch.from_numpy(cache.of(folder, rows, on_progress))
-        return _examples(folder, rows, lambda chosen: features[chosen])
-
-    train_rows, validation_rows = folder.rows("train"), folder.rows("validation")
-    train = examples(train_rows)
-    head = StandardizedHead.fitted(train.inputs(np.arange(len(train_rows))), len(folder.classes))
-    head.to(backbone.device)
-    validation = examples(validation_rows) if validation_rows else None
-    history = implementation.fit(head, FitTask(train, validation, config, on_progress, checkpoint))
-    return AdaptedModel(backbone, head), history
-
-
-def _train_encoder(
-    folder: SnapshotFolder,
-    config: AdaptationConfig,
-    cache: FeatureCache,
-    on_progress: OnProgress,
-    checkpoint: Checkpoint,
-) -> tuple[AdaptedModel, History]:
-    """Train the head and the encoder, or its adapter; the head starts from the frozen features' mean and deviation."""
-    backbone = cache.backbone
-
-    def examples(rows: Sequence[SnapshotRow], images: Pixels) -> Examples:
-        return _examples(folder, rows, lambda chosen: backbone.preprocessing(images[chosen]))
-
-    train_rows, validation_rows = folder.rows("train"), folder.rows("validation")
-    pixels: Pixels = folder.pixels(train_rows)
-    sample = train_rows[:: max(1, len(train_rows) // STANDARDIZATION_IMAGES)]
-    frozen = torch.from_numpy(cache.of(folder, sample, silent))
-    head = StandardizedHead.fitted(frozen, len(folder.classes)).to(backbone.device)
-    name = portable_name(config.backbone, backbone.directory)
-    start = _start_from_probe(head, folder, config, cache, on_progress) if config.start == "probe" else {}
-    implementation = find_implementation(config.method)
-    adapted = implementation.prepare(backbone, config.method, name)
-    model = AdaptedModel(adapted, head).to(backbone.device)
-    train = examples(train_rows, pixels)
-    validation = examples(validation_rows, folder.pixels(validation_rows)) if validation_rows else None
-
-    def fit(settings: AdaptationConfig, at: Checkpoint) -> History:
-        return implementation.fit(model, FitTask(train, validation, settings, on_progress, at))
-
-    history = fit_and_average(fit, model, validation, config, checkpoint)
-    return model, replace(history, averages=start | history.averages)
-
-
-def _start_from_probe(
-    head: StandardizedHead,
-    folder: SnapshotFolder,
-    config: AdaptationConfig,
-    cache: FeatureCache,
-    on_progress: OnProgress,
-) -> dict[str, Any]:
-    """Fit the head to frozen features first: a random one would send wrong gradients into the encoder (LP-FT).
-
-    Kumar et al. 2022, arXiv:2202.10054. Returns what the probe measures on validation.
-    """
-
-    def examples(rows: Sequence[SnapshotRow]) -> Examples:
-        features = torch.from_numpy(cache.of(folder, rows, on_progress))
-        return _examples(folder, rows, lambda chosen: features[chosen])
-
-    validation_rows = folder.rows("validation")
-    validation = examples(validation_rows) if validation_rows else None
-    history = fit_closed_head(logistic, head, examples(folder.rows("train")), validation, config)
-    return {"start": history.metrics}
 
 
 def _run_card(folder: SnapshotFolder, config: AdaptationConfig, backbone: Backbone, seen: Seen) -> dict[str, Any]:

@@ -11,6 +11,8 @@ import numpy as np
 
 from curation.errors import BadInput
 from curation.snapshots.folder import SnapshotFolder
+from train.adaptation.rows.table import METHODS
+from train.adaptation.training_settings import NEED_MOVING_WEIGHTS
 
 FEW_OF_A_CLASS = 10
 FEW_IMAGES = 500
@@ -64,6 +66,12 @@ def candidates_for(counts: Mapping[str, int]) -> Candidates:
         return Candidates(LOW_RANK, why)
     why = f"{total} training images are {FEW_IMAGES} or more: a head, low-rank updates, and every weight"
     return Candidates(MOVING, why)
+
+
+def settings_that_apply(method: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out of common settings what needs weights that move, where `method` fits a head alone."""
+    frozen = METHODS[method].row.frozen_encoder
+    return {name: value for name, value in settings.items() if not (frozen and name in NEED_MOVING_WEIGHTS)}
 
 
 def choose_best(losses: Sequence[float]) -> int:

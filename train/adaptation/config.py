@@ -1,19 +1,17 @@
 """The configuration of a run: how a backbone is adapted to a snapshot. Torch-free."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
-from curation.requests import FrozenRequest
 from train.adaptation.rows.table import DEFAULT_METHOD, METHODS, AnyMethod
+from train.adaptation.training_settings import NEED_MOVING_WEIGHTS, TrainingSettings
 from train.backbones.names import absolute_location
 from train.backbones.shipped import SHIPPED
 
-LATER = ("start", "interpolate", "soup")  # newer than saved configurations: at its default an entry is not saved
 
-
-class AdaptationConfig(FrozenRequest):
+class AdaptationConfig(TrainingSettings):
     """How a backbone is adapted to a snapshot.
 
     In Python the settings of a method are an object; saved and hashed they are flat entries beside the others, the
@@ -38,18 +36,6 @@ class AdaptationConfig(FrozenRequest):
     )
     allow_unknown_provenance: bool = Field(
         default=False, description="take a backbone whose card does not say what it saw; every report then says so"
-    )
-
-    start: Literal["random", "probe"] = Field(
-        default="random",
-        description="where weights of the encoder move, what the head starts from: random weights, or the optimum of a "
-        "probe on frozen features",
-    )
-    interpolate: bool = Field(
-        default=False, description="keep the point between start and end of the fit that is best on validation"
-    )
-    soup: int = Field(
-        default=1, ge=1, le=100, description="fits from one start with seeds that follow each other, averaged"
     )
 
     @model_validator(mode="before")
@@ -77,9 +63,7 @@ class AdaptationConfig(FrozenRequest):
     def _write_flat_form(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
         values = serialize(self)
         del values["method"]
-        for name in LATER:
-            if values[name] == type(self).model_fields[name].default:
-                del values[name]
+        values = self.without_defaults(values)
         entries = {
             saved: value
             for settings in METHODS.values()
@@ -90,12 +74,11 @@ class AdaptationConfig(FrozenRequest):
 
     @model_validator(mode="after")
     def _check_moving_weights(self) -> Self:
-        if self.method.row.frozen_encoder and any(
-            getattr(self, name) != type(self).model_fields[name].default for name in LATER
-        ):
+        unusable = [name for name in self.changed() if name in NEED_MOVING_WEIGHTS]
+        if self.method.row.frozen_encoder and unusable:
             raise ValueError(
-                f"start, interpolate and soup are for adaptations that move weights of the encoder; {self.method.kind} "
-                "fits a head alone"
+                f"{', '.join(unusable)}: for adaptations that move weights of the encoder; {self.method.kind} fits a "
+                "head alone, on features that are computed once"
             )
         return self
 

@@ -10,15 +10,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, one_hot
 
 from curation.progress import OnProgress
 from train.adaptation.config import AdaptationConfig
+from train.augmentation.mixing import mix_batch
 from train.fitting.checkpoint import Checkpoint
 from train.fitting.device import choose_device
 from train.fitting.kept_weights import BestWeights
 from train.fitting.phase import FitProgress, Phase, warmup_cosine
+from train.fitting.seeding import step_generator
 
+Views = Callable[[NDArray[np.int64], torch.Generator], Tensor]  # (B,) indexes to inputs, changed at random
 KeepWeights = Callable[[nn.Module, str, int | None], BestWeights]
 
 
@@ -30,6 +33,7 @@ class Examples:
     labels: NDArray[np.int64]  # (N,)
     weights: NDArray[np.float64]  # (N,)
     class_weights: NDArray[np.float64] | None = None  # (n_classes,); None: every class weighs the same
+    views: Views | None = None  # augmented inputs for training
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +129,6 @@ def train_model(
     optimizer = torch.optim.AdamW(groups, lr=rate, weight_decay=config.weight_decay)
     generator = torch.Generator().manual_seed(config.seed)
     probabilities = sampling_probabilities(train, config.class_balanced)
-    labels = torch.from_numpy(train.labels)
     patience_steps = None if config.patience is None else config.patience * evaluate_every
     best = keep(model, "validation_loss", patience_steps)
 
@@ -134,7 +137,8 @@ def train_model(
     def objective(step: int) -> Tensor:
         begun.append(time.monotonic())
         chosen = torch.multinomial(probabilities, config.batch_size, replacement=True, generator=generator)
-        loss = cross_entropy(model(train.inputs(chosen.numpy()).to(device)), labels[chosen].to(device))
+        inputs, targets = make_batch(train, chosen, config, step)
+        loss = cross_entropy(model(inputs.to(device)), targets.to(device))
         return loss if penalty is None else loss + penalty()
 
     phase = Phase(
@@ -161,6 +165,22 @@ def train_model(
     phase.run(objective, evaluate, report, evaluate_every=every, report_every=every, checkpoint_every=every)
     evaluations = [{"step": float(step), **measures} for step, measures in phase.evaluations]
     return History(evaluations, phase.step, best.step, _cost(optimizer, best, begun))
+
+
+def make_batch(train: Examples, chosen: Tensor, config: AdaptationConfig, step: int) -> tuple[Tensor, Tensor]:
+    """Make inputs (B, ...) of chosen examples, changed and mixed as the configuration says, and their targets.
+
+    Targets are labels (B,), or shares of classes (B, n_classes) where images are mixed. What is random comes from the
+    seed and the number of the step alone.
+    """
+    generator = step_generator(config.seed, "augmentation", step)
+    indexes = chosen.numpy()
+    inputs = train.views(indexes, generator) if train.views else train.inputs(indexes)
+    targets = torch.from_numpy(train.labels)[chosen]
+    if config.mix == "none":
+        return inputs, targets
+    shares = one_hot(targets, int(train.labels.max()) + 1).float()
+    return mix_batch(config.mix, config.mix_alpha, inputs, shares, generator)
 
 
 def _by_share(model: nn.Module, shares: Mapping[nn.Parameter, float]) -> dict[float, list[nn.Parameter]]:

@@ -17,6 +17,7 @@ from curation.snapshots.folder import SnapshotFolder, SnapshotRow
 from train.adaptation.config import AdaptationConfig
 from train.adaptation.methods.implementation import find_implementation
 from train.adaptation.model import AdaptedModel, StandardizedHead
+from train.adaptation.training import make_views
 from train.backbones.load import Backbone
 from train.fitting.timing import FORWARD_SHARE, WORTH_STEPS, FitEstimate, PhaseEstimate, time_steps
 
@@ -91,6 +92,10 @@ def _time_encoder(folder: SnapshotFolder, config: AdaptationConfig, backbone: Ba
     model = AdaptedModel(prepared, head).to(device)
     model.train()
     labels = torch.arange(config.batch_size, device=device) % len(folder.classes)
-    return time_steps(
-        model, lambda: cross_entropy(model(prepared.preprocessing(batch).to(device)), labels), device, clock
-    )
+    views, generator = make_views(folder, batch, prepared, config), torch.Generator().manual_seed(config.seed)
+
+    def loss() -> torch.Tensor:
+        inputs = views(np.arange(len(batch)), generator) if views else prepared.preprocessing(batch)
+        return cross_entropy(model(inputs.to(device)), labels)
+
+    return time_steps(model, loss, device, clock)

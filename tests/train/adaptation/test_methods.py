@@ -56,6 +56,9 @@ def test_the_settings_of_a_method_are_read_from_the_flat_form_and_from_an_object
         ({"adaptation": "lora", "method": {"kind": "lora"}}, "adaptation: Extra inputs"),
         ({"adaptation": "linear-probe", "start": "probe"}, "linear-probe fits a head alone"),
         ({"adaptation": "nearest-mean", "soup": 2}, "nearest-mean fits a head alone"),
+        ({"adaptation": "logistic", "augment": "skin", "mix": "mixup"}, "augment, mix: .* logistic fits a head alone"),
+        ({"adaptation": "lora", "augment": "knee"}, "augment: expected none or a preset of brain_mr, .*, got 'knee'"),
+        ({"adaptation": "lora", "mix_alpha": 0.3}, "mix_alpha belongs to a mix"),
         ({"adaptation": "dora", "dora_rank": 0}, "rank: .* greater than 0"),
     ],
 )

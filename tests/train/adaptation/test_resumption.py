@@ -74,6 +74,19 @@ def test_a_run_killed_and_resumed_gives_equal_weights_and_history(
     np.testing.assert_allclose(losses, LOSSES[adaptation], rtol=5e-3)
 
 
+@pytest.mark.parametrize("changes", [{"augment": "brain_mr", "mix": "mixup"}, {"mix": "cutmix", "mix_alpha": 0.5}])
+def test_a_run_on_changed_and_mixed_images_that_was_killed_gives_equal_weights(
+    changes: dict[str, object], folder: SnapshotFolder, tmp_path: Path
+) -> None:
+    config = short(folder, "lora", steps=4, evaluations=2, **changes)
+    whole = adapt(folder, config, tmp_path / "whole", silent)
+    killed_at(2, folder, config, tmp_path / "resumed")
+    torch.manual_seed(5)
+    assert adapt(folder, config, tmp_path / "resumed", silent).card == whole.card
+    plain = adapt(folder, short(folder, "lora", steps=4, evaluations=2), tmp_path / "plain", silent)
+    assert plain.card["history"] != whole.card["history"]
+
+
 def adapt_until_killed(folder: SnapshotFolder, config: AdaptationConfig, out: Path) -> None:
     """Begin a run, and be killed by the system at its fourth step."""
 

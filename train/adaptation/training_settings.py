@@ -1,0 +1,59 @@
+"""How a fit is carried out, beyond what release 0.1 could set. Torch-free.
+
+Their defaults are what that release did, and an entry at its default is not saved: so saved configurations keep their
+digests, and runs that they describe are made again to the same weights.
+"""
+
+from typing import Any, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from curation.requests import FrozenRequest
+from train.augmentation.presets import NONE, PRESETS
+
+Mix = Literal["none", "mixup", "cutmix"]
+NEED_MOVING_WEIGHTS = ("start", "interpolate", "soup", "augment", "mix")  # what needs weights of the encoder that move
+
+
+class TrainingSettings(FrozenRequest):
+    """Settings of a fit that are saved only where they are not at their defaults."""
+
+    start: Literal["random", "probe"] = Field(
+        default="random",
+        description="where weights of the encoder move, what the head starts from: random weights, or the optimum of a "
+        "probe on frozen features",
+    )
+    interpolate: bool = Field(
+        default=False, description="keep the point between start and end of the fit that is best on validation"
+    )
+    soup: int = Field(
+        default=1, ge=1, le=100, description="fits from one start with seeds that follow each other, averaged"
+    )
+    augment: str = Field(default=NONE, description="the preset by which training images are changed at every step")
+    mix: Mix = Field(default="none", description="how the images of a batch are mixed with each other")
+    mix_alpha: float | None = Field(
+        default=None, gt=0, le=100, description="of the Beta distribution of shares; unset: 0.2 mixup, 1.0 cutmix"
+    )
+
+    @field_validator("augment")
+    @classmethod
+    def _is_a_preset(cls, augment: str) -> str:
+        if augment != NONE and augment not in PRESETS:
+            raise ValueError(f"expected {NONE} or a preset of {', '.join(PRESETS)}")
+        return augment
+
+    @model_validator(mode="after")
+    def _check_mix(self) -> Self:
+        if self.mix_alpha is not None and self.mix == "none":
+            raise ValueError("mix_alpha belongs to a mix: choose mixup or cutmix beside it, or leave it out")
+        return self
+
+    def changed(self) -> list[str]:
+        """The settings of this class that are not at their defaults."""
+        fields = TrainingSettings.model_fields
+        return [name for name, field in fields.items() if getattr(self, name) != field.default]
+
+    def without_defaults(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Leave out of saved values the settings of this class that are at their defaults."""
+        at_default = TrainingSettings.model_fields.keys() - self.changed()
+        return {name: value for name, value in values.items() if name not in at_default}
