@@ -19,7 +19,8 @@ from benchmarks.embedding import StoredImage
 from curation.image_store import ImageStore, pixel_sha256
 from curation.progress import silent
 from train.adaptation.config import AdaptationConfig
-from train.adaptation.fit import Examples, FitTask, train_model
+from train.adaptation.examples import Examples
+from train.adaptation.fit import FitTask, train_model
 from train.adaptation.model import AdaptedModel, StandardizedHead
 from train.backbones.load import Backbone
 from train.backbones.shipped import SHIPPED_BACKBONE

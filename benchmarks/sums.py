@@ -22,7 +22,8 @@ from sklearn.preprocessing import StandardScaler
 from benchmarks.backbones import Data, Features, Labels, Part, brains, chest
 from curation.progress import silent
 from train.adaptation.config import AdaptationConfig
-from train.adaptation.fit import Examples, FitTask, train_model
+from train.adaptation.examples import Examples
+from train.adaptation.fit import FitTask, train_model
 from train.adaptation.model import StandardizedHead
 from train.backbones.load import Backbone
 from train.backbones.shipped import SHIPPED_BACKBONE

@@ -60,21 +60,25 @@ def adaptation_options(*more: str, also: str = "") -> Callable[[C], C]:
     )  # fmt: skip
 
 
-def adaptation_values(options: dict[str, Any], stored_start: str | None) -> dict[str, Any]:
+def adaptation_values(options: dict[str, Any], stored: dict[str, Any] | None) -> dict[str, Any]:
     """Take the values of `adaptation_options` out of `options`, as entries of a configuration.
 
-    Without --start, what is stored under the name decides, so that a run of an earlier version is found again.
+    What the command does not say, the configuration `stored` under the name decides, so that a run of an earlier
+    version is found again; without one it is what suits the method.
     """
     method = options.pop("adaptation")
-    start = options.pop("start")
-    moves = not METHODS[method].row.frozen_encoder
-    averages = {name: options.pop(name) for name in ("interpolate", "soup")}
-    return {
-        "adaptation": method,
-        "start": start or stored_start or ("probe" if moves else "random"),
-        **averages,
-        **dict(options.pop("settings")),
-    }
+    row = METHODS[method].row
+    suited = {} if row.frozen_encoder else {"start": "probe", "precision": "auto"}
+    suited |= {} if row.summed else {"validation_weighting": "training"}
+    entries = {"adaptation": method} | dict(options.pop("settings"))
+    for name, default in {"start": "random", "precision": "float32", "validation_weighting": "images"}.items():
+        if (chosen := options.pop(name, None)) is not None:
+            entries[name] = chosen
+        elif stored is not None:
+            entries[name] = stored.get(name, default)
+        else:
+            entries[name] = suited.get(name, default)
+    return entries
 
 
 def families_text() -> str:

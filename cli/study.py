@@ -23,7 +23,7 @@ from cli.terminal import (
     this_command,
     use_torch_threads,
 )
-from cli.training_options import training_options
+from cli.training_options import training_options, training_values
 from curation.lineage.graph import NodeKind
 from curation.project import Project
 from curation.provenance.withdrawn import affected_notes
@@ -50,7 +50,7 @@ study.add_command(remove_command(NodeKind.STUDY))
 @click.argument("name", required=False)
 @resume_option("study")
 @adaptation_options()
-@training_options()
+@training_options(stops=False)
 @backbone_option("The backbone to adapt")
 @click.option(
     "--arm", "arms", multiple=True, help="An arm. Repeat it for several. Default: all that need no reserve subjects."
@@ -97,7 +97,7 @@ def run_command(
     """
     from train.adaptation.config import AdaptationConfig
     from train.study.plan import ARMS, StudyPlan
-    from train.study.records import start_of_study
+    from train.study.records import stored_adaptation
     from train.study.request import StudyRequest, queue_study, resume_study
 
     if (name is None) == (resume is None):
@@ -109,7 +109,7 @@ def run_command(
         mix = {key: options.pop(key) for key in ("real_per_class", "worklists")}
         options["backbone"] = options["backbone"] or project.settings.train.backbone
         with project.database.read() as session:
-            options |= adaptation_values(options, start_of_study(session, str(name)))
+            options |= training_values(options) | adaptation_values(options, stored_adaptation(session, str(name)))
         config = AdaptationConfig.checked(allow_unknown_provenance=allow_unknown_provenance, **options)
         seeds_of_all = tuple(range(seeds))
         plan = StudyPlan.checked(name=name, adaptation=config, arms=arms or ARMS, seeds=seeds_of_all, split=split)

@@ -22,13 +22,13 @@ from cli.terminal import (
     tell,
     use_torch_threads,
 )
-from cli.training_options import training_options
+from cli.training_options import training_options, training_values
 from curation.project import Project
 from curation.provenance.public_web import OVERLAP
 from curation.provenance.seen import PUBLIC_WEB
 from curation.snapshots.build import open_snapshot
 from curation.snapshots.folder import SnapshotFolder
-from train.adaptation.records import start_of_run
+from train.adaptation.records import stored_config
 from train.augmentation.presets import NONE
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def _request(
             return request.model_copy(update={"allow_affected": allow_affected})
     name = name or f"{snapshot_name}-{options['adaptation']}-s{options['seed']}"
     with project.database.read() as session:
-        options |= adaptation_values(options, start_of_run(session, name))
+        options |= training_values(options) | adaptation_values(options, stored_config(session, name))
     config = AdaptationConfig.checked(**options)
     return RunRequest.checked(snapshot=str(snapshot_name), name=name, config=config, allow_affected=allow_affected)
 
@@ -184,6 +184,8 @@ def _facts_of_run(name: str, run: Any, folder: SnapshotFolder) -> dict[str, Any]
     if before := run.card.get("continues"):
         facts["continues"] = f"{before['run']}: {before['images_added']} images added, "
         facts["continues"] += f"{before['images_already_in']} were in already and are not counted twice"
+    if shortage := run.card.get("out_of_memory"):
+        facts["memory was short"] = shortage
     if run.card.get("affected"):
         facts["withdrawals"] = run.card["affected"]
     return facts
@@ -207,7 +209,10 @@ def _try_all(
     chosen_here = ("settings", "start", "interpolate")
     if queue or options["soup"] != 1 or any(options[option] for option in chosen_here):
         raise click.UsageError("--adaptation auto goes without --queue, --set, --start, --interpolate and --soup")
-    common = {key: value for key, value in options.items() if key not in ("adaptation", "soup", *chosen_here)}
+    entries = ("adaptation", "soup", "precision", *chosen_here)
+    automatic = {"validation_weighting": "training", "precision": options["precision"] or "auto"}
+    common = {key: value for key, value in options.items() if key not in entries}
+    common |= training_values(common) | automatic
     choice = choose_candidates(open_snapshot(project, snapshot))
     tell(choice.why)
     use_torch_threads(project)

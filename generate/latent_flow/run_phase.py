@@ -9,8 +9,9 @@ from torch import nn
 from generate.latent_flow.recipe import FitRecipe
 from train.fitting.checkpoint import CHECKPOINTS, Checkpoint
 from train.fitting.moving_average import MovingAverage
-from train.fitting.phase import Evaluate, OnFitProgress, Phase, warmup_cosine
+from train.fitting.phase import Evaluate, OnFitProgress, Phase
 from train.fitting.recipe import PhaseRecipe
+from train.fitting.schedules import warmup_cosine
 from train.fitting.seeding import step_generator
 
 REPORT_EVERY = 10

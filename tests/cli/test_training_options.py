@@ -1,17 +1,22 @@
 """What the options of a fit do, by the command."""
 
 import json
+import shutil
 from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
 from PIL import Image
+from sqlalchemy import select
 
 from cli.main import rounds
 from curation.errors import BadInput
 from curation.project import Project
+from curation.tables.training import Run
+from tests.cli.curated import train_command
 from tests.cli.queueing import run
+from train.adaptation.config import AdaptationConfig
 
 
 def test_what_a_preset_does_is_drawn_and_nothing_is_trained(curated: Project, tmp_path: Path) -> None:
@@ -31,6 +36,37 @@ def test_what_a_preset_does_is_drawn_and_nothing_is_trained(curated: Project, tm
 def test_a_head_on_kept_features_refuses_changed_images(curated: Project, backbone: Path) -> None:
     with pytest.raises(BadInput, match=r"augment: .* linear-probe fits a head alone, on features that are computed"):
         run(curated, "train", "--snapshot", "real", "--augment", "brain_mr", "--backbone", str(backbone))
+
+
+def test_a_run_of_an_earlier_version_is_found_again_with_its_own_settings(curated: Project, backbone: Path) -> None:
+    run(curated, *train_command(backbone, "--adaptation", "lora"))
+    config = json.loads((curated.root / "runs/mine/config.json").read_text())
+    assert (config["start"], config["precision"], config["validation_weighting"]) == ("probe", "auto", "training")
+    before = AdaptationConfig.checked(
+        **{name: value for name, value in config.items() if name not in ("start", "precision", "validation_weighting")}
+    )
+    with curated.database.write() as session:
+        stored = session.scalars(select(Run)).one()
+        stored.config, stored.config_digest, stored.status = before.model_dump(mode="json"), before.digest(), "building"
+    shutil.rmtree(curated.root / "runs/mine")
+    run(curated, *train_command(backbone, "--adaptation", "lora"))
+    assert AdaptationConfig.parse((curated.root / "runs/mine/config.json").read_text()) == before
+
+
+@pytest.mark.parametrize(
+    ("options", "saved"),
+    [
+        (("--balance", "loss", "--clip", "1", "--ema", "0.9"), {"weighting": "loss", "max_gradient_norm": 1.0}),
+        (("--balance", "none", "--patience", "2", "--min-epochs", "1"), {"class_balanced": False, "min_epochs": 1}),
+        (("--no-early-stopping", "--schedule", "linear", "--warmup", "0"), {"patience": None, "schedule": "linear"}),
+    ],
+)
+def test_what_is_set_stands_in_the_configuration(
+    options: tuple[str, ...], saved: dict[str, object], curated: Project, backbone: Path
+) -> None:
+    run(curated, *train_command(backbone, *options))
+    config = json.loads((curated.root / "runs/mine/config.json").read_text())
+    assert saved.items() <= config.items()
 
 
 def test_options_stand_under_headings_each_once() -> None:

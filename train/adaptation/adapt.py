@@ -104,7 +104,7 @@ def adapt(
         "best_step": history.best_step,
         "affected": affected,
         "metrics": history.metrics,
-        **history.averages,
+        **history.facts,
     }
     card = save_run(out, model, config, card, history.cost)
     remove_checkpoints(out)
@@ -132,6 +132,11 @@ def check_adaptation(folder: SnapshotFolder, config: AdaptationConfig, backbone:
     if not earlier:
         _check_rows(folder)
     backbone.check_images(*folder.shape)
+    if config.gradient_checkpointing and not backbone.model.supports_gradient_checkpointing:
+        raise BadInput(
+            f"{type(backbone.model).__name__} cannot compute its activations again on the way back. Leave out "
+            "--gradient-checkpointing, and use --accumulation to take fewer images at once."
+        )
     find_implementation(config.method).check(backbone, config.method)
     by_backbone = seen_by_backbone(backbone.directory, config.backbone)
     if by_backbone.unknown and not config.allow_unknown_provenance:

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from curation.errors import BadInput
 from train.adaptation.config import AdaptationConfig
-from train.adaptation.fit import Examples, History, evaluate_loss
+from train.adaptation.examples import Examples, evaluate_loss
+from train.adaptation.fit import History
 from train.adaptation.model import AdaptedModel
 from train.fitting.checkpoint import Checkpoint
 from train.fitting.kept_weights import load_trained_state, trained_state
@@ -62,7 +63,7 @@ def fit_and_average(
         end, averages["soup"] = cook_soup(ends, measure)
     if config.interpolate:
         end, averages["curve"] = choose_on_curve(start, end, measure)
-    return replace(histories[0], averages=averages, measures=measure(end))
+    return replace(histories[0], facts=histories[0].facts | averages, measures=measure(end))
 
 
 def cook_soup(ends: list[Weights], measure: Measure) -> tuple[Weights, dict[str, Any]]:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from train.adaptation.rows.table import DEFAULT_METHOD, METHODS, AnyMethod
-from train.adaptation.training_settings import NEED_MOVING_WEIGHTS, TrainingSettings
+from train.adaptation.training_settings import NEED_MOVING_WEIGHTS, NEED_STEPS, TrainingSettings
 from train.backbones.names import absolute_location
 from train.backbones.shipped import SHIPPED
 
@@ -82,13 +82,36 @@ class AdaptationConfig(TrainingSettings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _check_steps(self) -> Self:
+        unusable = [name for name in self.changed() if name in NEED_STEPS]
+        if not self.method.row.takes_steps and unusable:
+            raise ValueError(f"{', '.join(unusable)}: for fits that go step by step; {self.method.kind} takes no steps")
+        if self.accumulation > self.batch_size:
+            raise ValueError(f"accumulation: expected at most the {self.batch_size} images of a batch")
+        return self
+
     def effective_learning_rate(self) -> float:
         """The learning rate that is set, or the default of the method: fewer free weights bear a higher one."""
         return self.learning_rate or self.method.row.learning_rate
 
     def total_steps(self, n_images: int) -> int:
         """Optimiser steps for `n_images` training images."""
-        return self.steps or self.epochs * max(1, -(-n_images // self.batch_size))
+        return self.steps or self.epochs * self._steps_of_epoch(n_images)
+
+    def patience_steps(self, n_images: int) -> int | None:
+        """Steps without a better validation loss before stopping; None: every step is taken."""
+        if self.patience_epochs is not None:
+            return self.patience_epochs * self._steps_of_epoch(n_images)
+        evaluate_every = max(1, self.total_steps(n_images) // self.evaluations)
+        return None if self.patience is None else self.patience * evaluate_every
+
+    def min_steps(self, n_images: int) -> int:
+        """Steps that are taken before early stopping begins."""
+        return self.min_epochs * self._steps_of_epoch(n_images)
+
+    def _steps_of_epoch(self, n_images: int) -> int:
+        return max(1, -(-n_images // self.batch_size))
 
 
 def resolve_backbone(config: AdaptationConfig, near: Path) -> AdaptationConfig:

@@ -1,4 +1,4 @@
-"""Fit a model to labelled examples: weighted sampling, early stopping, the best weights kept."""
+"""Fit a model to labelled examples step by step, with early stopping, the best weights kept."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -8,32 +8,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, one_hot
 
 from curation.progress import OnProgress
+from train.adaptation.batch_loss import BatchLoss
 from train.adaptation.config import AdaptationConfig
-from train.augmentation.mixing import mix_batch
+from train.adaptation.examples import Examples, evaluate_loss
 from train.fitting.checkpoint import Checkpoint
 from train.fitting.device import choose_device
-from train.fitting.kept_weights import BestWeights
-from train.fitting.phase import FitProgress, Phase, warmup_cosine
-from train.fitting.seeding import step_generator
+from train.fitting.kept_weights import BestWeights, KeptWeights
+from train.fitting.phase import FitProgress, Phase
+from train.fitting.schedules import SCHEDULES
 
-Views = Callable[[NDArray[np.int64], torch.Generator], Tensor]  # (B,) indexes to inputs, changed at random
-KeepWeights = Callable[[nn.Module, str, int | None], BestWeights]
-
-
-@dataclass(frozen=True, slots=True)
-class Examples:
-    """Labelled inputs by index: cached features for a frozen backbone, preprocessed images otherwise."""
-
-    inputs: Callable[[NDArray[np.int64]], Tensor]  # (B,) indexes to (B, ...) model inputs
-    labels: NDArray[np.int64]  # (N,)
-    weights: NDArray[np.float64]  # (N,)
-    class_weights: NDArray[np.float64] | None = None  # (n_classes,); None: every class weighs the same
-    views: Views | None = None  # augmented inputs for training
+KeepWeights = Callable[[nn.Module, str, int | None, int, KeptWeights | None], BestWeights]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +39,15 @@ class History:
     """The course of a fit: losses at every evaluation, steps taken, the step whose weights are kept.
 
     `cost` is what the steps took: seconds each, and bytes beside the weights (gradients, optimiser, the best weights).
-    `averages` says what became of the kept weights afterwards, and `measures` has the metrics of that on validation.
+    `facts` are what the card says beside it: a shortage of memory, what became of the kept weights afterwards; and
+    `measures` has the metrics of that on validation.
     """
 
     evaluations: list[dict[str, float]]
     steps: int
     best_step: int
     cost: dict[str, float] = field(default_factory=dict)
-    averages: dict[str, Any] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
     measures: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -67,41 +55,6 @@ class History:
         """The metrics of the weights that are kept."""
         best = next((point for point in self.evaluations if point["step"] == self.best_step), {})
         return {**best, **self.measures}
-
-
-def sampling_probabilities(examples: Examples, class_balanced: bool) -> Tensor:
-    """Compute the probability (N,) that an example is drawn: in proportion to its weight.
-
-    If `class_balanced`, weights count within a class, and classes are drawn equally often or in proportion to their
-    class weights.
-    """
-    weights = examples.weights.astype(np.float64)
-    if class_balanced:
-        weights = weights / np.bincount(examples.labels, weights=weights)[examples.labels]
-        if examples.class_weights is not None:
-            weights = weights * examples.class_weights[examples.labels]
-    return torch.from_numpy(weights / weights.sum())
-
-
-def predict_logits(model: nn.Module, examples: Examples, batch_size: int) -> Tensor:
-    """Compute logits (N, n_classes) on the CPU, in eval mode and without gradients."""
-    model.eval()
-    device = next(model.parameters()).device
-    indexes = np.arange(len(examples.labels))
-    with torch.inference_mode():
-        batches = [
-            model(examples.inputs(indexes[start : start + batch_size]).to(device)).float().cpu()
-            for start in range(0, len(indexes), batch_size)
-        ]
-    return torch.cat(batches)
-
-
-def evaluate_loss(model: nn.Module, examples: Examples, batch_size: int) -> dict[str, float]:
-    """Measure cross-entropy and accuracy on `examples`."""
-    logits = predict_logits(model, examples, batch_size)
-    labels = torch.from_numpy(examples.labels)
-    accuracy = (logits.argmax(dim=1) == labels).double().mean()
-    return {"validation_loss": float(cross_entropy(logits, labels)), "validation_accuracy": float(accuracy)}
 
 
 def train_model(
@@ -118,45 +71,48 @@ def train_model(
     seeds torch for initial weights and dropout. `rate_shares` lowers the learning rate of single weights; `keep`
     does more after a step than to keep the best weights, and `penalty` is added to the loss.
     """
-    train, validation, config = task.train, task.validation, task.config
-    total = config.total_steps(len(train.labels))
+    validation, config = task.validation, task.config
+    total = config.total_steps(len(task.train.labels))
     evaluate_every = max(1, total // config.evaluations)
     warmup_steps = max(1, round(total * config.warmup_fraction))
-    device = choose_device()
-    model.to(device)
+    schedule = SCHEDULES[config.schedule]
+    model.to(choose_device())
     rate = config.effective_learning_rate()
     groups = [{"params": weights, "lr": rate * share} for share, weights in _by_share(model, rate_shares).items()]
     optimizer = torch.optim.AdamW(groups, lr=rate, weight_decay=config.weight_decay)
     generator = torch.Generator().manual_seed(config.seed)
-    probabilities = sampling_probabilities(train, config.class_balanced)
-    patience_steps = None if config.patience is None else config.patience * evaluate_every
-    best = keep(model, "validation_loss", patience_steps)
-
+    stopping = config.patience_steps(len(task.train.labels)), config.min_steps(len(task.train.labels))
+    best = keep(model, "validation_loss", *stopping, _average(model, config.ema_decay))
+    batch_loss = BatchLoss(model, task.train, config, generator, penalty)
     begun: list[float] = []
 
     def objective(step: int) -> Tensor:
         begun.append(time.monotonic())
-        chosen = torch.multinomial(probabilities, config.batch_size, replacement=True, generator=generator)
-        inputs, targets = make_batch(train, chosen, config, step)
-        loss = cross_entropy(model(inputs.to(device)), targets.to(device))
-        return loss if penalty is None else loss + penalty()
+        return batch_loss(step)
+
+    def make_room(error: RuntimeError) -> None:
+        batch_loss.halve(error)
+        task.on_progress(phase.step, total, f"out of memory: {_portions(batch_loss)}")
 
     phase = Phase(
         "adaptation",
         model,
         optimizer,
         total,
-        learning_rate=lambda step, initial: initial * warmup_cosine(step, warmup_steps, total),
+        learning_rate=lambda step, initial: initial * schedule(step, warmup_steps, total),
         checkpoint=task.checkpoint,
         kept=best,
         generator=generator,
-        max_gradient_norm=None,
-        remedy=f"Repeat with a lower --learning-rate than {config.effective_learning_rate():g}, under the same name.",
+        max_gradient_norm=config.max_gradient_norm,
+        remedy=f"Repeat with a lower --learning-rate than {rate:g}, under the same name.",
+        make_room=make_room,
     )
 
     def evaluate(step: int) -> dict[str, float]:
         measures = {"train_loss": float(np.mean(phase.recent_losses))}
-        return measures if validation is None else measures | evaluate_loss(model, validation, config.batch_size)
+        if validation is None:
+            return measures
+        return measures | evaluate_loss(model, validation, batch_loss.images_at_once)
 
     def report(progress: FitProgress) -> None:
         task.on_progress(progress.step, progress.steps, f"loss {progress.measures['train_loss']:.3f}")
@@ -164,23 +120,22 @@ def train_model(
     every = evaluate_every
     phase.run(objective, evaluate, report, evaluate_every=every, report_every=every, checkpoint_every=every)
     evaluations = [{"step": float(step), **measures} for step, measures in phase.evaluations]
-    return History(evaluations, phase.step, best.step, _cost(optimizer, best, begun))
+    shortage = {"out_of_memory": _portions(batch_loss)} if batch_loss.portions > config.accumulation else {}
+    return History(evaluations, phase.step, best.step, _cost(optimizer, best, begun), shortage)
 
 
-def make_batch(train: Examples, chosen: Tensor, config: AdaptationConfig, step: int) -> tuple[Tensor, Tensor]:
-    """Make inputs (B, ...) of chosen examples, changed and mixed as the configuration says, and their targets.
+def _portions(batch_loss: BatchLoss) -> str:
+    """Say how a batch is divided."""
+    return f"{batch_loss.images_at_once} images at a time, a batch in {batch_loss.portions} portions"
 
-    Targets are labels (B,), or shares of classes (B, n_classes) where images are mixed. What is random comes from the
-    seed and the number of the step alone.
-    """
-    generator = step_generator(config.seed, "augmentation", step)
-    indexes = chosen.numpy()
-    inputs = train.views(indexes, generator) if train.views else train.inputs(indexes)
-    targets = torch.from_numpy(train.labels)[chosen]
-    if config.mix == "none":
-        return inputs, targets
-    shares = one_hot(targets, int(train.labels.max()) + 1).float()
-    return mix_batch(config.mix, config.mix_alpha, inputs, shares, generator)
+
+def _average(model: nn.Module, decay: float) -> KeptWeights | None:
+    """The moving average of the weights; None where there is to be none."""
+    if not decay:
+        return None
+    from train.fitting.moving_average import MovingAverage
+
+    return MovingAverage(model, decay)
 
 
 def _by_share(model: nn.Module, shares: Mapping[nn.Parameter, float]) -> dict[float, list[nn.Parameter]]:

@@ -49,10 +49,10 @@ def find_open_run(session: Session, name: str, snapshot: Snapshot, config: Adapt
     return run
 
 
-def start_of_run(session: Session, name: str) -> str | None:
-    """What the fit of a run starts from, as it is stored; None without a run of this name. Earlier ones say nothing."""
+def stored_config(session: Session, name: str) -> dict[str, Any] | None:
+    """The configuration of a run as it is stored; None without a run of this name."""
     run = session.scalars(select(Run).where(Run.name == name, Run.status != BuildStatus.FAILED)).one_or_none()
-    return None if run is None else str(run.config.get("start", "random"))
+    return None if run is None else dict(run.config)
 
 
 def run_directory(name: str) -> str:

@@ -9,7 +9,8 @@ from curation.progress import OnProgress
 from curation.provenance.seen import Seen
 from curation.snapshots.folder import SnapshotFolder
 from train.adaptation.config import AdaptationConfig
-from train.adaptation.fit import Examples, History, evaluate_loss
+from train.adaptation.examples import Examples, evaluate_loss
+from train.adaptation.fit import History
 from train.adaptation.methods.implementation import SummedHead, find_implementation
 from train.adaptation.model import AdaptedModel, StandardizedHead
 from train.adaptation.seen import seen_by_run

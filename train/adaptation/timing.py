@@ -69,7 +69,7 @@ def _estimate_head(
     backbone.features(pixels)
     image_s = (clock() - began) / len(pixels)
     features = PhaseEstimate("features", images, image_s, unit="images")
-    if not find_implementation(config.method).takes_steps:
+    if not config.method.row.takes_steps:
         return FitEstimate(device, (features,))
     with torch.random.fork_rng():
         width = backbone.dimension

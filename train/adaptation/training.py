@@ -14,7 +14,8 @@ from curation.progress import OnProgress, silent
 from curation.snapshots.folder import SnapshotFolder, SnapshotRow
 from train.adaptation.averages import fit_and_average
 from train.adaptation.config import AdaptationConfig
-from train.adaptation.fit import Examples, FitTask, History, Views
+from train.adaptation.examples import Examples, Views, measured_as_trained
+from train.adaptation.fit import FitTask, History
 from train.adaptation.methods.closed_heads import fit_closed_head, logistic
 from train.adaptation.methods.implementation import find_implementation
 from train.adaptation.model import AdaptedModel, StandardizedHead
@@ -74,7 +75,7 @@ def _train_head(
     train = examples(train_rows)
     head = StandardizedHead.fitted(train.inputs(np.arange(len(train_rows))), len(folder.classes))
     head.to(backbone.device)
-    validation = examples(validation_rows) if validation_rows else None
+    validation = measured_as_trained(examples(validation_rows), config) if validation_rows else None
     history = implementation.fit(head, FitTask(train, validation, config, on_progress, checkpoint))
     return AdaptedModel(backbone, head), history
 
@@ -100,16 +101,20 @@ def _train_encoder(
     name = portable_name(config.backbone, backbone.directory)
     start = _start_from_probe(head, folder, config, cache, on_progress) if config.start == "probe" else {}
     implementation = find_implementation(config.method)
+    if config.gradient_checkpointing:
+        backbone.model.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
     adapted = implementation.prepare(backbone, config.method, name)
     model = AdaptedModel(adapted, head).to(backbone.device)
     train = replace(examples(train_rows, pixels), views=make_views(folder, pixels, backbone, config))
-    validation = examples(validation_rows, folder.pixels(validation_rows)) if validation_rows else None
+    validation = None
+    if validation_rows:
+        validation = measured_as_trained(examples(validation_rows, folder.pixels(validation_rows)), config)
 
     def fit(settings: AdaptationConfig, at: Checkpoint) -> History:
         return implementation.fit(model, FitTask(train, validation, settings, on_progress, at))
 
     history = fit_and_average(fit, model, validation, config, checkpoint)
-    return model, replace(history, averages=start | history.averages)
+    return model, replace(history, facts=start | history.facts)
 
 
 def make_views(folder: SnapshotFolder, pixels: Pixels, backbone: Backbone, config: AdaptationConfig) -> Views | None:
@@ -139,6 +144,6 @@ def _start_from_probe(
         return _examples(folder, rows, lambda chosen: features[chosen])
 
     validation_rows = folder.rows("validation")
-    validation = examples(validation_rows) if validation_rows else None
+    validation = measured_as_trained(examples(validation_rows), config) if validation_rows else None
     history = fit_closed_head(logistic, head, examples(folder.rows("train")), validation, config)
     return {"start": history.metrics}

@@ -12,7 +12,12 @@ from curation.requests import FrozenRequest
 from train.augmentation.presets import NONE, PRESETS
 
 Mix = Literal["none", "mixup", "cutmix"]
-NEED_MOVING_WEIGHTS = ("start", "interpolate", "soup", "augment", "mix")  # what needs weights of the encoder that move
+NEED_MOVING_WEIGHTS = (  # what needs weights of the encoder that move
+    "start", "interpolate", "soup", "augment", "mix", "gradient_checkpointing", "precision",
+)  # fmt: skip
+NEED_STEPS = (  # what needs a fit that goes step by step
+    "weighting", "accumulation", "max_gradient_norm", "schedule", "ema_decay", "patience_epochs", "min_epochs",
+)  # fmt: skip
 
 
 class TrainingSettings(FrozenRequest):
@@ -34,6 +39,26 @@ class TrainingSettings(FrozenRequest):
     mix_alpha: float | None = Field(
         default=None, gt=0, le=100, description="of the Beta distribution of shares; unset: 0.2 mixup, 1.0 cutmix"
     )
+
+    weighting: Literal["sampling", "loss"] = Field(
+        default="sampling",
+        description="how weights of classes and images count: in how often an image is drawn, or in its loss",
+    )
+    validation_weighting: Literal["images", "training"] = Field(
+        default="images", description="whether validation images count alike in the loss, or as in training"
+    )
+    accumulation: int = Field(default=1, ge=1, description="portions of a batch, whose gradients add up")
+    max_gradient_norm: float | None = Field(default=None, gt=0, description="to which gradients are clipped")
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    ema_decay: float = Field(default=0.0, ge=0, lt=1, description="of a moving average of weights; 0: none")
+    gradient_checkpointing: bool = False
+    precision: Literal["float32", "auto", "bfloat16"] = Field(
+        default="float32", description="what the network computes in; auto: bfloat16 beside float32 on a GPU that can"
+    )
+    patience_epochs: int | None = Field(
+        default=None, ge=1, description="epochs without a better validation loss before stopping, in place of patience"
+    )
+    min_epochs: int = Field(default=0, ge=0, description="epochs before early stopping begins")
 
     @field_validator("augment")
     @classmethod

@@ -18,7 +18,7 @@ from curation.progress import silent
 from curation.provenance.seen import Seen
 from curation.provenance.tombstones import Tombstones
 from curation.snapshots.folder import SnapshotFolder, SnapshotRow
-from train.adaptation.fit import Examples, predict_logits
+from train.adaptation.examples import Examples, predict_logits
 from train.adaptation.run_folder import SavedRun, load_run
 from train.evaluation.measures import Predictions, measure, measure_others, write_predictions
 from train.evaluation.near_copies import MetricsWithoutNearCopies, are_near_copies

@@ -51,34 +51,57 @@ class KeptWeights:
 class BestWeights(KeptWeights):
     """The weights of the lowest `measure`, or the last weights if it is not measured.
 
-    The fit stops `patience_steps` after the best step; with None it takes every step.
+    The fit stops `patience_steps` after the best step, but not before `min_steps`; with None it takes every step.
+    With an `average` of the weights, that is what is measured and kept.
     """
 
-    def __init__(self, model: nn.Module, measure: str, patience_steps: int | None) -> None:
-        self.model, self.measure, self.patience_steps = model, measure, patience_steps
+    def __init__(
+        self,
+        model: nn.Module,
+        measure: str,
+        patience_steps: int | None,
+        min_steps: int = 0,
+        average: KeptWeights | None = None,
+    ) -> None:
+        self.model, self.measure, self.patience_steps, self.min_steps = model, measure, patience_steps, min_steps
+        self.average = average or KeptWeights()
         self.step, self.value = 0, math.inf
         self.weights = self._copy()
+
+    def after_step(self) -> None:
+        """Update the average with the weights of this step."""
+        self.average.after_step()
+
+    @contextmanager
+    def for_evaluation(self) -> Iterator[None]:
+        """Put the average into the model while the block runs, where there is one."""
+        with self.average.for_evaluation():
+            yield
 
     def after_evaluation(self, step: int, measures: Mapping[str, float]) -> None:
         """Keep a copy of the weights if the measure is the best so far."""
         if self.measure not in measures or measures[self.measure] < self.value:
-            self.step, self.value, self.weights = step, measures.get(self.measure, math.inf), self._copy()
+            with self.for_evaluation():
+                self.step, self.value, self.weights = step, measures.get(self.measure, math.inf), self._copy()
 
     def is_exhausted(self, step: int) -> bool:
-        """Whether the best step is more than `patience_steps` ago."""
-        return self.patience_steps is not None and step - self.step >= self.patience_steps
+        """Whether the best step is more than `patience_steps` ago, and the first steps are taken."""
+        has_waited = self.patience_steps is not None and step - self.step >= self.patience_steps
+        return has_waited and step >= self.min_steps
 
     def finish(self) -> None:
         """Load the best weights into the model."""
         load_trained_state(self.model, self.weights)
 
     def state_dict(self) -> dict[str, Any]:
-        """The best step, its measure and its weights."""
-        return {"step": self.step, "value": self.value, "weights": self.weights}
+        """The best step, its measure and its weights, and the state of the average."""
+        state = {"step": self.step, "value": self.value, "weights": self.weights}
+        return state | ({"average": average} if (average := self.average.state_dict()) else {})
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore what `state_dict` returned."""
         self.step, self.value, self.weights = state["step"], state["value"], state["weights"]
+        self.average.load_state_dict(state.get("average", {}))
 
     def _copy(self) -> dict[str, Tensor]:
         return {name: value.detach().clone() for name, value in trained_state(self.model).items()}

@@ -11,10 +11,10 @@ from train.fitting.kept_weights import KeptWeights
 
 
 class MovingAverage(KeptWeights):
-    """The moving average of the weights; it covers few steps at first."""
+    """The moving average of the weights that train; it covers few steps at first."""
 
     def __init__(self, model: nn.Module, decay: float) -> None:
-        self.parameters = list(model.parameters())
+        self.parameters = [weights for weights in model.parameters() if weights.requires_grad]
         self.ema = EMAModel(self.parameters, decay=decay, use_ema_warmup=True, power=3 / 4)
 
     def after_step(self) -> None:

@@ -5,8 +5,9 @@ resumed takes the same steps as an uninterrupted one.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from curation.errors import Diverged
 from train.fitting.checkpoint import Checkpoint
 from train.fitting.kept_weights import KeptWeights, load_trained_state, trained_state
+from train.fitting.memory import is_out_of_memory
 from train.fitting.seeding import get_global_random_state, set_global_random_state
 
 
@@ -39,7 +41,8 @@ class Phase:
 
     `learning_rate` maps a step and the initial rate of a parameter group of `optimizer` to the rate at that step.
     `generator` is a sequential one from which the objective draws. Gradients are clipped to `max_gradient_norm`.
-    `remedy` names the option that a user lowers when the fit diverges.
+    `remedy` names the option that a user lowers when the fit diverges. `make_room` lets the objective take less memory
+    after a step for which there was not enough; the step is then taken again.
     """
 
     name: str
@@ -52,6 +55,7 @@ class Phase:
     generator: torch.Generator | None = None
     max_gradient_norm: float | None = 1.0
     remedy: str = "Lower the learning rate."
+    make_room: Callable[[RuntimeError], None] | None = None
     step: int = field(init=False, default=0)
     step_losses: list[float] = field(init=False, default_factory=list)
     losses: list[tuple[int, float]] = field(init=False, default_factory=list)  # (step, mean since the last entry)
@@ -114,11 +118,9 @@ class Phase:
     def _advance(self, objective: Objective) -> None:
         for group, initial in zip(self.optimizer.param_groups, self.initial_rates, strict=True):
             group["lr"] = self.learning_rate(self.step, initial)
-        loss = objective(self.step)
-        if not torch.isfinite(loss):
-            raise self._diverged(f"its loss is {float(loss.detach())}")
-        self.optimizer.zero_grad()
-        loss.backward()
+        loss = self._backward(objective)
+        while loss is None:
+            loss = self._backward(objective)
         if self.max_gradient_norm is not None:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.max_gradient_norm)
         try:
@@ -130,6 +132,33 @@ class Phase:
         self.kept.after_step()
         self.step += 1
         self.step_losses.append(float(loss.detach()))
+
+    def _backward(self, objective: Objective) -> Tensor | None:
+        """Compute the gradients of a step and return its loss; None where memory was short and room was made."""
+        before = self._random_states() if self.make_room else None
+        self.optimizer.zero_grad()
+        try:
+            loss = objective(self.step)
+            if not torch.isfinite(loss):
+                raise self._diverged(f"its loss is {float(loss.detach())}")
+            loss.backward()
+            return loss
+        except RuntimeError as error:
+            if self.make_room is None or before is None or not is_out_of_memory(error):
+                raise
+            self.optimizer.zero_grad()
+            self.make_room(error)
+        self._restore_random_states(before)
+        return None
+
+    def _random_states(self) -> dict[str, Any]:
+        sequential = self.generator.get_state() if self.generator else None
+        return {"generator": sequential, "global_random_state": get_global_random_state()}
+
+    def _restore_random_states(self, state: Mapping[str, Any]) -> None:
+        if self.generator:
+            self.generator.set_state(state["generator"])
+        set_global_random_state(state["global_random_state"])
 
     def _evaluate(self, evaluate: Evaluate) -> dict[str, float]:
         self.model.eval()
@@ -155,8 +184,7 @@ class Phase:
             "model": trained_state(self.model),
             "optimizer": self.optimizer.state_dict(),
             "kept": self.kept.state_dict(),
-            "generator": self.generator.get_state() if self.generator else None,
-            "global_random_state": get_global_random_state(),
+            **self._random_states(),
         }
         self.checkpoint.write(state)
 
@@ -169,13 +197,4 @@ class Phase:
         self.kept.load_state_dict(state["kept"])
         self.step, self.step_losses = state["step"], state["step_losses"]
         self.losses, self.evaluations = state["losses"], state["evaluations"]
-        if self.generator:
-            self.generator.set_state(state["generator"])
-        set_global_random_state(state["global_random_state"])
-
-
-def warmup_cosine(step: int, warmup_steps: int, steps: int) -> float:
-    """Return the factor of a linear warm-up, then a cosine from 1 to 0; `step` counts from 0."""
-    if step < warmup_steps:
-        return (step + 1) / warmup_steps
-    return 0.5 * (1 + math.cos(math.pi * (step - warmup_steps) / max(1, steps - warmup_steps)))
+        self._restore_random_states(state)

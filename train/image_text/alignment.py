@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from curation.progress import OnProgress
 from train.backbones.text_tower import TextTower
 from train.fitting.checkpoint import Checkpoint
-from train.fitting.phase import FitProgress, Phase, warmup_cosine
+from train.fitting.phase import FitProgress, Phase
+from train.fitting.schedules import warmup_cosine
 from train.fitting.seeding import step_generator
 from train.image_text.losses import info_nce, same_captions, sigmoid_loss
 from train.image_text.pairs import Pairs

@@ -17,7 +17,8 @@ from torch.nn.functional import cross_entropy, normalize, one_hot
 
 from curation.progress import silent
 from train.fitting.checkpoint import Checkpoint
-from train.fitting.phase import Phase, warmup_cosine
+from train.fitting.phase import Phase
+from train.fitting.schedules import warmup_cosine
 from train.image_text.zero_shot import unit
 
 ALPHA, BETA = 1.0, 5.5  # weight of the cache, and its sharpness: the paper's starting values; nothing is searched

@@ -13,7 +13,7 @@ from curation.image_store import pixel_sha256
 from curation.ingest.incoming import IncomingImage, Rejected
 from curation.near_copies.fingerprints import Floats, small_gray
 from curation.queries import chunks
-from train.adaptation.fit import Examples, predict_logits
+from train.adaptation.examples import Examples, predict_logits
 from train.adaptation.run_folder import SavedRun
 
 AT_ONCE = 64

@@ -19,7 +19,8 @@ from curation.estimates import CONFIDENCE, Estimate, as_saved
 from curation.progress import OnProgress, silent
 from curation.snapshots.folder import SnapshotFolder, SnapshotRow
 from train.adaptation.config import AdaptationConfig
-from train.adaptation.fit import Examples, FitTask, predict_logits, train_model
+from train.adaptation.examples import Examples, predict_logits
+from train.adaptation.fit import FitTask, train_model
 from train.adaptation.model import StandardizedHead
 from train.backbones.load import Backbone
 from train.evaluation.evaluate import select_held_out_rows

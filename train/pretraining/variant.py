@@ -16,7 +16,8 @@ from curation.progress import OnProgress
 from train.backbones.load import Backbone
 from train.fitting.checkpoint import Checkpoint
 from train.fitting.device import choose_device
-from train.fitting.phase import Phase, warmup_cosine
+from train.fitting.phase import Phase
+from train.fitting.schedules import warmup_cosine
 from train.fitting.timing import OnEstimate
 from train.pretraining.batch import TrainingBatch, make_batch
 from train.pretraining.continued_recipe import ContinuedRecipe

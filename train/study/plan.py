@@ -49,7 +49,7 @@ class StudyPlan(FrozenRequest):
 
     def run_config(self, seed: int) -> AdaptationConfig:
         """The configuration of every arm's run with `seed`: every step is taken, none stops early."""
-        return self.adaptation.model_copy(update={"seed": seed, "patience": None})
+        return self.adaptation.model_copy(update={"seed": seed, "patience": None, "patience_epochs": None})
 
 
 class ReportFacts(FrozenRequest):

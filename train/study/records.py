@@ -53,10 +53,10 @@ def find_open_study(session: Session, plan: StudyPlan) -> Study | None:
     return study
 
 
-def start_of_study(session: Session, name: str) -> str | None:
-    """What the fits of a study start from, as it is stored; None without a study of this name."""
+def stored_adaptation(session: Session, name: str) -> dict[str, Any] | None:
+    """The configuration of a study's runs as it is stored; None without a study of this name."""
     study = session.scalars(select(Study).where(Study.name == name)).one_or_none()
-    return None if study is None else str(study.plan.get("adaptation", {}).get("start", "random"))
+    return None if study is None else dict(study.plan.get("adaptation", {}))
 
 
 def find_study(session: Session, name: str) -> Study:

@@ -59,6 +59,9 @@ def test_the_settings_of_a_method_are_read_from_the_flat_form_and_from_an_object
         ({"adaptation": "logistic", "augment": "skin", "mix": "mixup"}, "augment, mix: .* logistic fits a head alone"),
         ({"adaptation": "lora", "augment": "knee"}, "augment: expected none or a preset of brain_mr, .*, got 'knee'"),
         ({"adaptation": "lora", "mix_alpha": 0.3}, "mix_alpha belongs to a mix"),
+        ({"adaptation": "logistic", "ema_decay": 0.9}, "ema_decay: for fits .* logistic takes no steps"),
+        ({"adaptation": "lora", "accumulation": 65}, "accumulation: expected at most the 64 images"),
+        ({"adaptation": "linear-probe", "precision": "auto"}, "precision: .* linear-probe fits a head alone"),
         ({"adaptation": "dora", "dora_rank": 0}, "rank: .* greater than 0"),
     ],
 )

@@ -14,7 +14,7 @@ from tests.train.snapshots import write_snapshot
 from tests.train.tiny import save_backbone
 from train.adaptation.adapt import adapt
 from train.adaptation.config import AdaptationConfig
-from train.adaptation.fit import Examples, sampling_probabilities
+from train.adaptation.examples import Examples, sampling_probabilities
 from train.adaptation.run_folder import load_run
 from train.evaluation.evaluate import predict
 

@@ -15,7 +15,8 @@ from curation.errors import Conflict, Damaged, Diverged
 from train.fitting.checkpoint import Checkpoint, remove_checkpoints
 from train.fitting.kept_weights import BestWeights, KeptWeights, trained_state
 from train.fitting.moving_average import MovingAverage
-from train.fitting.phase import FitProgress, Phase, warmup_cosine
+from train.fitting.phase import FitProgress, Phase
+from train.fitting.schedules import warmup_constant, warmup_cosine, warmup_linear
 from train.fitting.seeding import step_generator
 
 STEPS = 14
@@ -24,6 +25,7 @@ KEPT: dict[str, Keep] = {
     "last": lambda model: KeptWeights(),
     "average": lambda model: MovingAverage(model, 0.9),
     "best": lambda model: BestWeights(model, "loss", None),
+    "best average": lambda model: BestWeights(model, "loss", None, 0, MovingAverage(model, 0.9)),
 }
 
 
@@ -196,6 +198,8 @@ def test_the_moving_average_is_evaluated_and_kept_and_training_goes_on_from_the_
 
 
 def test_the_learning_rate_warms_up_and_ends_at_nothing() -> None:
+    assert [warmup_linear(step, 10, 110) for step in (0, 10, 60, 110)] == pytest.approx([0.1, 1.0, 0.5, 0.0])
+    assert [warmup_constant(step, 10, 110) for step in (0, 10, 60, 110)] == pytest.approx([0.1, 1.0, 1.0, 1.0])
     assert warmup_cosine(0, 10, 100) == pytest.approx(0.1)
     assert warmup_cosine(10, 10, 100) == 1.0
     assert warmup_cosine(100, 10, 100) == pytest.approx(0.0)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from train.adaptation.fit import FitTask, History, train_model
 from train.adaptation.methods.peft_family import PeftFamily
 from train.adaptation.model import AdaptedModel, StandardizedHead
-from train.fitting.kept_weights import BestWeights
+from train.fitting.kept_weights import BestWeights, KeptWeights
 
 IMPORTANCES = ("ipt", "exp_avg_ipt", "exp_avg_unc")
 WARM_SHARE, ALLOCATIONS = 0.1, 20  # of the steps before ranks move, and how often they move
@@ -24,14 +24,22 @@ WARM_SHARE, ALLOCATIONS = 0.1, 20  # of the steps before ranks move, and how oft
 class MovingRanks(BestWeights):
     """The best weights, and the importance of every rank, which is updated after each step."""
 
-    def __init__(self, model: nn.Module, measure: str, patience_steps: int | None) -> None:
-        super().__init__(model, measure, patience_steps)
+    def __init__(
+        self,
+        model: nn.Module,
+        measure: str,
+        patience_steps: int | None,
+        min_steps: int = 0,
+        average: KeptWeights | None = None,
+    ) -> None:
+        super().__init__(model, measure, patience_steps, min_steps, average)
         assert isinstance(model, AdaptedModel)
         self.adapter: Any = model.encoder.base_model
         self.taken = 0
 
     def after_step(self) -> None:
         """Update the importance by the gradients of the step, and at some steps the ranks."""
+        super().after_step()
         self.adapter.update_and_allocate(self.taken)
         self.taken += 1
 

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from curation.errors import Diverged
 from train.adaptation.config import AdaptationConfig
-from train.adaptation.fit import Examples, FitTask, History, evaluate_loss, sampling_probabilities
+from train.adaptation.examples import Examples, evaluate_loss, sampling_probabilities
+from train.adaptation.fit import FitTask, History
 from train.adaptation.methods.implementation import FrozenEncoder
 from train.adaptation.model import AdaptedModel, StandardizedHead
 
@@ -51,8 +52,6 @@ FITS: dict[str, Fit] = {"logistic": logistic, "nearest_mean": nearest_mean}
 
 class ClosedHead(FrozenEncoder):
     """A head whose candidates the row names; validation chooses among them."""
-
-    takes_steps = False
 
     def fit(self, model: AdaptedModel | StandardizedHead, task: FitTask) -> History:
         """Put the best candidate into the head; the history has one entry for each."""

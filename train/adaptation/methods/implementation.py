@@ -19,8 +19,6 @@ from train.features.feature_cache import FeatureCache
 class Implementation(ABC):
     """How a method changes an encoder, how it is fitted, and how what it changed is saved and read again."""
 
-    takes_steps = True  # whether the fit goes step by step
-
     @abstractmethod
     def check(self, backbone: Backbone, method: MethodConfig) -> None:
         """Raise BadInput where the encoder cannot be adapted with these settings."""
@@ -63,8 +61,6 @@ class FrozenEncoder(Implementation):
 
 class SummedHead(FrozenEncoder):
     """A method that solves for the head from sums over the snapshot; its row says `summed`."""
-
-    takes_steps = False
 
     @abstractmethod
     def solve(

@@ -26,7 +26,7 @@ class Ridge(MethodConfig):
     pooled: str = Field(default="", description="the file of sums that the run was solved from")
     row = Adaptation(
         "ridge", HEADS, "A linear head from sums that are added to, subtracted and merged exactly", "every encoder",
-        "McDonnell et al. 2023, arXiv:2307.02251", 1e-2, "ridge", frozen_encoder=True, summed=True,
+        "McDonnell et al. 2023, arXiv:2307.02251", 1e-2, "ridge", frozen_encoder=True, takes_steps=False, summed=True,
     )  # fmt: skip
 
     def earlier_run(self) -> str:
@@ -41,13 +41,14 @@ ROWS: tuple[type[MethodConfig], ...] = (
         Adaptation(
             "logistic", HEADS, "A linear head to its optimum, the penalty chosen on validation", "every encoder",
             "Kornblith et al. 2019, arXiv:1805.08974", 1e-2, "closed_heads", {"fit": "logistic"}, frozen_encoder=True,
+            takes_steps=False,
         )
     ),
     method_of(
         Adaptation(
             "nearest-mean", HEADS, "The class whose mean feature is nearest, its sharpness chosen on validation",
             "every encoder", "Snell et al. 2017, arXiv:1703.05175", 1e-2, "closed_heads", {"fit": "nearest_mean"},
-            frozen_encoder=True,
+            frozen_encoder=True, takes_steps=False,
         )
     ),
 )  # fmt: skip

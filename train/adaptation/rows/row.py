@@ -33,6 +33,7 @@ class Adaptation:
     options: Mapping[str, Any] = field(default_factory=dict)  # what that file has to know of the method
     verified: str = UNVERIFIED  # data, measure, ours, theirs
     frozen_encoder: bool = False  # the head alone is fitted, so features are computed once and shared
+    takes_steps: bool = True  # the fit goes step by step; what is solved or fitted to its optimum does not
     summed: bool = False  # the head is solved from sums over the snapshot, which stay with the run
     always_saved: bool = False  # its settings stand in the saved configuration of every method
 
