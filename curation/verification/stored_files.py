@@ -1,4 +1,4 @@
-"""Check stored files against their rows, one 256th of the store at a time, so that memory stays flat."""
+"""Check stored files against their rows, some thousands at a time, so that memory stays flat."""
 
 import hashlib
 import random
@@ -15,6 +15,7 @@ from curation.queries import chunks, files_among
 from curation.tables.images import Image, Mask
 
 PREFIXES = tuple(f"{number:02x}" for number in range(256))
+FILES_AT_ONCE = 4_096
 
 
 @dataclass(slots=True)
@@ -39,24 +40,50 @@ def count_files(session: Session) -> int:
     return images + (session.scalar(select(func.count(distinct(Mask.file_sha256)))) or 0)
 
 
-def expected_files(session: Session, prefix: str) -> dict[str, Expected]:
-    """Find the files that rows point at and whose digests start with `prefix`; not those of withdrawn images."""
+def parts_of_store(store: ImageStore, rows: int) -> Iterator[tuple[Sequence[str], list[str]]]:
+    """Split a store into parts of about `FILES_AT_ONCE` files or rows; yields prefixes and the files listed there.
+
+    A folder whose name begins no digest is a part of its own, without a prefix.
+    """
+    folders = set(store.folders())
+    width = max(1, len(PREFIXES) * FILES_AT_ONCE // max(1, rows))
+    part: list[str] = []
+    listed: list[str] = []
+    for prefix in PREFIXES:
+        part.append(prefix)
+        listed += store.folder(prefix) if prefix in folders else []
+        if len(part) >= width or len(listed) >= FILES_AT_ONCE or prefix == PREFIXES[-1]:
+            yield part, listed
+            part, listed = [], []
+    for folder in sorted(folders.difference(PREFIXES)):
+        yield [], store.folder(folder)
+
+
+def expected_files(session: Session, prefixes: Sequence[str]) -> dict[str, Expected]:
+    """Find the files that rows point at and whose digests start with one of `prefixes`; not those of withdrawn images.
+
+    The prefixes follow one another in `PREFIXES`.
+    """
+    if not prefixes:
+        return {}
     is_live = Image.withdrawn_at.is_(None)
     keys = (Image.file_sha256, Image.pixel_sha256)
-    images = select(*keys, func.min(Image.id)).where(is_live, _has_prefix(Image.file_sha256, prefix)).group_by(*keys)
+    images = select(*keys, func.min(Image.id)).where(is_live, _has_prefix(Image.file_sha256, prefixes)).group_by(*keys)
     files: dict[str, Expected] = {}
     for digest, pixels, image_id in session.execute(images):
         files.setdefault(digest, Expected(f"image {image_id}")).pixel_digests.add(pixels)
     masks = select(Mask.file_sha256, Mask.name, Mask.image_id).join(Image, Image.id == Mask.image_id)
-    for digest, name, image_id in session.execute(masks.where(is_live, _has_prefix(Mask.file_sha256, prefix))):
+    for digest, name, image_id in session.execute(masks.where(is_live, _has_prefix(Mask.file_sha256, prefixes))):
         files.setdefault(digest, Expected(f"mask {name!r} of image {image_id}"))
     return files
 
 
-def _has_prefix(column: InstrumentedAttribute[str], prefix: str) -> ColumnElement[bool]:
-    """Build the condition on a prefix as a range of the index: hexadecimal digits sort alike in every collation."""
-    last = prefix == PREFIXES[-1]
-    return (column >= prefix) if last else (column >= prefix) & (column < PREFIXES[PREFIXES.index(prefix) + 1])
+def _has_prefix(column: InstrumentedAttribute[str], prefixes: Sequence[str]) -> ColumnElement[bool]:
+    """Build the condition on prefixes as a range of the index: hexadecimal digits sort alike in every collation."""
+    first, last = prefixes[0], prefixes[-1]
+    if last == PREFIXES[-1]:
+        return column >= first
+    return (column >= first) & (column < PREFIXES[PREFIXES.index(last) + 1])
 
 
 def drawn_files(session: Session, count: int, seed: int) -> dict[str, Expected]:
@@ -97,7 +124,7 @@ def file_faults(project: Project, expected: Mapping[str, Expected], pixels: bool
 def _still_expected(project: Project, digest: str) -> bool:
     """Tell whether the file is still expected: its image may have been withdrawn since its row was read."""
     with project.database.read() as session:
-        return digest in expected_files(session, digest[:2])
+        return digest in expected_files(session, [digest[:2]])
 
 
 def _file_fault(store: ImageStore, digest: str, pixel_digests: set[str]) -> str | None:

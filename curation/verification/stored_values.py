@@ -4,6 +4,7 @@ PostgreSQL keeps the kinds of its columns by itself, but not of what stands in J
 """
 
 from collections.abc import Iterator
+from functools import cache
 from itertools import islice
 from typing import Any
 
@@ -13,10 +14,12 @@ from sqlalchemy import (
     ColumnElement,
     Float,
     Integer,
+    Select,
     String,
     Table,
     case,
     func,
+    literal_column,
     or_,
     select,
     type_coerce,
@@ -36,12 +39,20 @@ def stored_value_faults(session: Session) -> Iterator[str]:
     """Name the table, the column and the first rows of each kind of wrong value."""
     sqlite = session.get_bind().dialect.name == "sqlite"
     for table in metadata.sorted_tables:
-        suspects = {column: suspect for column in table.columns if (suspect := _suspect(column, sqlite)) is not None}
+        suspects, look = _look_for(table, sqlite)
         # One look at the whole table first: nearly always there is nothing, and columns are many.
-        if not suspects or session.scalar(select(1).select_from(table).where(or_(*suspects.values())).limit(1)) is None:
+        if not suspects or session.scalar(look) is None:
             continue
         for column, suspect in suspects.items():
             yield from _faults_of_column(session, table, column, suspect)
+
+
+@cache
+def _look_for(table: Table, sqlite: bool) -> tuple[dict[Column[Any], ColumnElement[bool]], Select[int]]:
+    """The condition on each column that may hold another kind, and the query whether any holds; built once a table."""
+    suspects = {column: suspect for column in table.columns if (suspect := _suspect(column, sqlite)) is not None}
+    look = select(literal_column("1", Integer)).select_from(table).where(or_(False, *suspects.values()))
+    return suspects, look.limit(1)
 
 
 def find_wrong_values(database: Database) -> list[str]:

@@ -27,13 +27,13 @@ from curation.verification.rows import row_faults
 from curation.verification.set_aside import folders_set_aside
 from curation.verification.snapshot_folders import verify_folder
 from curation.verification.stored_files import (
-    PREFIXES,
     content_faults,
     count_files,
     drawn_files,
     expected_files,
     file_faults,
     leftovers,
+    parts_of_store,
     withdrawn_files_left,
 )
 from curation.verification.stored_values import stored_value_faults
@@ -178,14 +178,12 @@ def _check_events(project: Project, result: Verification) -> None:
 
 
 def _check_store(project: Project, result: Verification, report: OnProgress, pixels: bool) -> None:
-    """Check the store folder by folder; files are listed before rows are read, so no file's row comes later."""
+    """Check the store part by part; files are listed before rows are read, so no file's row comes later."""
     with project.database.read() as session:
         total = count_files(session)
-    folders = project.store.folders()
-    for prefix in sorted({*PREFIXES, *folders}):
-        listed = project.store.folder(prefix) if prefix in folders else []
+    for prefixes, listed in parts_of_store(project.store, total):
         with project.database.read() as session:
-            expected = expected_files(session, prefix) if prefix in PREFIXES else {}
+            expected = expected_files(session, prefixes)
             extra = leftovers(listed, expected)
             withdrawn = withdrawn_files_left(session, extra.orphans) if extra.orphans else []
         _collect(result.faults, file_faults(project, expected, pixels))

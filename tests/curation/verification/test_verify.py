@@ -21,7 +21,7 @@ from curation.tables.images import BuildStatus, Image, Mask, Split
 from curation.tables.operations import Event
 from curation.tables.training import Run, Snapshot, Study
 from curation.verification.recorded import CHANGED
-from curation.verification.stored_files import drawn_files
+from curation.verification.stored_files import PREFIXES, drawn_files, parts_of_store
 from curation.verification.verify import Verification, verify_project
 from tests.rows import NOW, add_generator, add_import, picture
 from tests.worlds.recorded import record_rows
@@ -193,7 +193,26 @@ def test_of_many_faults_of_a_kind_the_first_are_listed_and_the_rest_counted(
     result = _verify(filled)
     listed = [fault for fault in result.faults if fault.startswith("image") and CHANGED not in fault]
     assert (result.files, len(listed)) == (7, 2)
-    assert result.faults.count("... and 4 more like these") == 2  # of files, and of rows that were changed
+    assert result.faults.count("... and 5 more like these") == 1  # of files: one is a mask's
+    assert result.faults.count("... and 4 more like these") == 1  # of rows that were changed
+
+
+def test_a_small_store_is_one_part_and_parts_of_any_size_find_the_same(
+    filled: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _file(filled, 4).unlink()
+    foreign = filled.root / "store" / "elsewhere" / "note.txt"
+    foreign.parent.mkdir()
+    foreign.write_text("a note")
+    at_once = _verify(filled)
+    assert len(list(parts_of_store(filled.store, 7))) == 2  # all digests, and the foreign folder
+    monkeypatch.setattr("curation.verification.stored_files.FILES_AT_ONCE", 2)
+    parts = list(parts_of_store(filled.store, 7))
+    assert len(parts) > 3
+    assert tuple(prefix for prefixes, _ in parts for prefix in prefixes) == PREFIXES
+    in_parts = _verify(filled)
+    assert (in_parts.files, in_parts.faults, in_parts.orphans) == (at_once.files, at_once.faults, at_once.orphans)
+    assert len(at_once.faults) == len(at_once.orphans) == 1
 
 
 @pytest.mark.slow
