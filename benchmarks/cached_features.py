@@ -49,6 +49,7 @@ def main() -> None:
     config = AdaptationConfig(epochs=epochs, patience=None)
     with tempfile.TemporaryDirectory() as scratch:
         store = ImageStore(f"{scratch}/store")
+        store.prepare()
         images = [StoredImage(store.put_pixels(image), pixel_sha256(image)) for image in pixels]
 
         def train_on_cached() -> tuple[StandardizedHead, float]:

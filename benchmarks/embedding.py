@@ -53,6 +53,7 @@ def main() -> None:
     backbone = Backbone.load(options.backbone, choose_device())
     with tempfile.TemporaryDirectory() as scratch:
         store = ImageStore(f"{scratch}/store")
+        store.prepare()
         pixels = shifted_slices(options.images)
         images = [StoredImage(store.put_pixels(image), pixel_sha256(image)) for image in pixels]
         rows = quickest_rows(backbone, pixels[:256])

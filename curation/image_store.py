@@ -4,12 +4,16 @@ Images are 8 bit gray or RGB, or 16 bit gray. In a directory a file is written u
 an object store one request puts it there whole or not at all. Only then may a row name it: a crash leaves an orphan
 file that `rounds verify` lists, never a row without its image. `settle` waits until the files of a
 directory would outlive a power cut; the database of a project does so before each write.
+
+A marker lies in every store. A disk that is not mounted leaves an empty directory, or none, without it: then nothing
+is written there.
 """
 
 import errno
 import hashlib
 import io
 import os
+import re
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
@@ -22,11 +26,18 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from curation.errors import BadInput, Damaged, NotFound, Unavailable
-from curation.files import write_through
+from curation.files import whole_file, write_through
 from curation.store_errors import explain_store_errors, open_location
 
 # Other file system, too many links, not allowed, not supported, and a missing file, which `content` explains.
 _NO_LINK = {errno.EXDEV, errno.EMLINK, errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EROFS, errno.ENOENT}
+
+_FOLDER = re.compile(r"[0-9a-f]{2}")
+MARKER = "rounds-store.txt"
+_IN_MARKER = (
+    "An image store of Rounds. `rounds init` put this file here, and without it, or an image, Rounds writes nothing:\n"
+    "an empty place may be one whose disk is not mounted.\n"
+)
 
 Pixels: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16]
 
@@ -79,6 +90,7 @@ class ImageStore:
         self.url = url
         self._fs, self._root, self._is_directory = open_location(url)
         self._unsettled = False
+        self._is_there = False  # of an object store: asked once, since each question is a request
 
     @property
     def directory(self) -> Path | None:
@@ -86,12 +98,39 @@ class ImageStore:
         return Path(self._root) if self._is_directory else None
 
     def prepare(self) -> None:
-        """Make the directory of a new store; raises Unavailable where it cannot be made, or without the bucket."""
+        """Make a new store with its marker; raises Unavailable where it cannot be made, or without the bucket."""
         with explain_store_errors(self.url, "written to"):
             if self._is_directory:
                 os.makedirs(self._root, exist_ok=True)
             else:
                 self._check_bucket()
+            self._mark()
+
+    def away(self) -> str | None:
+        """What to say where the store is gone: neither its marker is there nor an image, which older stores have."""
+        marker = f"{self._root}/{MARKER}"
+        with explain_store_errors(self.url, "read"):
+            is_marked = os.path.exists(marker) if self._is_directory else self._fs.exists(marker)
+        if is_marked or any(_FOLDER.fullmatch(name) for name in self.folders()):
+            return None
+        return (
+            f"the store {self.url} is empty or missing, and has no {MARKER}, which every store has: is its disk "
+            "mounted? Mount it, or correct store_url in rounds.toml. Where nothing was stored yet, `rounds init` makes "
+            "the store."
+        )
+
+    def require(self) -> None:
+        """Raise Unavailable where the store is gone."""
+        if away := self.away():
+            raise Unavailable(away)
+
+    def _mark(self) -> None:
+        marker = f"{self._root}/{MARKER}"
+        if not self._is_directory:
+            self._fs.pipe_file(marker, _IN_MARKER.encode())
+        elif not os.path.exists(marker):
+            with whole_file(Path(marker)) as partial:
+                partial.write_text(_IN_MARKER, encoding="utf-8")
 
     def _path(self, digest: str) -> str:
         return f"{self._root}/{file_name(digest)}"
@@ -118,13 +157,17 @@ class ImageStore:
 
     def _write(self, path: str, content: bytes) -> None:
         if not self._is_directory:
+            if not self._is_there:
+                self.require()
+                self._is_there = True
             self._fs.pipe_file(path, content)
             return
         temporary = f"{path}.{uuid.uuid4().hex}.part"
         try:
             try:
                 _write_new(temporary, content)
-            except FileNotFoundError:  # the first file of its folder
+            except FileNotFoundError:  # the first file of its folder, or a disk that is not mounted
+                self.require()
                 os.makedirs(os.path.dirname(path), exist_ok=True)
                 _write_new(temporary, content)
             os.replace(temporary, path)
@@ -165,7 +208,10 @@ class ImageStore:
 
     def _missing(self, digest: str) -> NotFound:
         self._check_bucket()
-        return NotFound(f"image {digest} is not in the store {self.url}. Run `rounds verify` to list what is missing.")
+        return NotFound(
+            self.away()
+            or f"image {digest} is not in the store {self.url}. Run `rounds verify` to list what is missing."
+        )
 
     def _check_bucket(self) -> None:
         """Raise Unavailable when the bucket is missing, which is not the same as a missing file."""
@@ -180,6 +226,7 @@ class ImageStore:
                 self._fs.size(self._path(digest))
         except FileNotFoundError:
             self._check_bucket()
+            self.require()
             return False
         with explain_store_errors(self.url, "written to"):
             self._fs.rm_file(self._path(digest))
@@ -221,14 +268,15 @@ class ImageStore:
             raise Damaged(f"image {digest}: its stored bytes hash to {actual}. Restore the file from a backup.")
 
     def folders(self) -> list[str]:
-        """The names at the top of the store, in order: folders such as `ab`, and foreign files."""
+        """The names at the top of the store, in order: folders such as `ab`, and foreign files; not its marker."""
         try:
             with explain_store_errors(self.url, "read"):
                 paths = self._fs.ls(self._root, detail=False)
         except FileNotFoundError:  # nothing was stored yet
             self._check_bucket()
             return []
-        return sorted(str(path).rstrip("/").rsplit("/", 1)[-1] for path in paths)
+        names = (str(path).rstrip("/").rsplit("/", 1)[-1] for path in paths)
+        return sorted(name for name in names if not name.startswith(MARKER))
 
     def folder(self, name: str) -> list[str]:
         """The paths of all files in one folder, in order: images, unfinished `.part` files, foreign files."""

@@ -8,18 +8,20 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from sqlalchemy import select
 
 from curation.audit import Chain, anchor
 from curation.database import Database, file_url, parse_url
-from curation.errors import BadInput, Conflict, Damaged, NotFound
-from curation.image_store import ImageStore
+from curation.errors import BadInput, Conflict, Damaged, NotFound, Unavailable
+from curation.image_store import MARKER, ImageStore
 from curation.requests import check_title
 from curation.settings import PROJECT_FILE, Settings, find_project, read_settings, write_project_file
-from curation.tables.images import Subject
+from curation.tables.generation import Generator
+from curation.tables.images import BuildStatus, Image, Subject
 from curation.tables.operations import Event, EventHead
+from curation.tables.training import AddedBackbone, Run, Snapshot, Study
 
 AUDIT_KEY = "audit.key"
 SUBJECTS_KEY = "subjects.key"
@@ -33,6 +35,13 @@ KEYS = {  # what each key of a project is for
     EXPORT_KEY: "the names in exports",
     REFERENCES_KEY: "the choice of reference images",
     STATE_KEY: "sign-in by an identity provider, and devices that signed in before",
+}
+HELD_BY: dict[str, Any] = {  # the folders of a project, and the table whose rows say what lies in each
+    "backbones": AddedBackbone,
+    "generators": Generator,
+    "runs": Run,
+    "snapshots": Snapshot,
+    "studies": Study,
 }
 _KEYED_SUBJECT = re.compile(r"(p|image)-[0-9a-f]{20}")
 
@@ -88,10 +97,29 @@ class Project:
             anchor(session, self.anchors_path)
 
     def directory(self, *parts: str) -> Path:
-        """A directory of the project (`snapshots`, `generators`, ...), made if missing."""
+        """A directory of the project (`snapshots`, ...), made if missing; raises what `check_folder` raises."""
+        self.check_folder(parts[0])
         path = self.root.joinpath(*parts)
         path.mkdir(parents=True, exist_ok=True)
         return path
+
+    def check_folder(self, name: str) -> None:
+        """Raise Unavailable where rows say what lies in a folder of the project, and it is missing or empty.
+
+        It may be a link or a mount whose disk is away: what is made then would be hidden once the disk is back.
+        """
+        table, path = HELD_BY.get(name), self.root / name
+        if table is None or (path.is_dir() and any(path.iterdir())):
+            return
+        ready = [table.status == BuildStatus.READY] if hasattr(table, "status") else []
+        with self.database.read() as session:
+            inside = select(table.name).where(table.directory.startswith(f"{name}/"), *ready)
+            held = session.scalars(inside.order_by(table.id).limit(1)).first()
+        if held is not None:
+            raise Unavailable(
+                f"{path} is empty or missing, and should hold {held!r}: is its disk mounted? Mount it, or restore a "
+                f"backup; where it is lost for good, remove what is recorded there (`rounds run remove` and its like)."
+            )
 
     @property
     def secrets_directory(self) -> Path:
@@ -139,6 +167,7 @@ def open_or_make_project(
             _refuse_to_begin_again(project, in_store=bool(project.store.folders()))
         project.database.migrate()
         _make_missing_keys(project)
+        _prepare_store(project)
         return project, False
     with _removed_on_failure() as note:
         note(root / PROJECT_FILE)
@@ -151,7 +180,7 @@ def open_or_make_project(
         if project.database.is_empty():
             _refuse_to_begin_again(project, in_store=False)  # its store may be one that others use too
         if project.store.directory is not None:
-            note(project.store.directory)
+            note(project.store.directory / MARKER)
         for key in KEYS:
             note(project.secrets_directory / key)
         project.store.prepare()
@@ -169,6 +198,16 @@ def _refuse_to_begin_again(project: Project, *, in_store: bool) -> None:
             f"the database {project.database.place} is missing, empty or damaged, and {left} show that it held "
             "something. Restore a backup with `rounds restore`, or begin anew in another directory."
         )
+
+
+def _prepare_store(project: Project) -> None:
+    """Make the store where nothing was stored yet; raises Unavailable where images were, and the store is gone."""
+    with project.database.read() as session:
+        has_images = session.scalars(select(Image.id).limit(1)).first() is not None
+    if has_images:
+        project.store.require()
+    else:
+        project.store.prepare()
 
 
 @contextmanager

@@ -12,4 +12,5 @@ def new_project(root: Path, name: str, database_url: str, store_url: str) -> Pro
     project = Project.open(root)
     for key in KEYS:
         project.make_key(key)
+    project.store.prepare()
     return project

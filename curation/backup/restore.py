@@ -149,6 +149,7 @@ def _write_project(
 
 
 def _copy_images(pool: BackupDirectory, manifest: Manifest, project: Project, report: OnProgress) -> None:
+    project.store.prepare()
     images = (entry for entry in manifest.entries() if entry.kind == "image")
     for done, entry in enumerate(images, 1):
         project.store.put(pool.object(entry.sha256).read_bytes())

@@ -41,6 +41,7 @@ def plan_batch_removal(project: Project, kind: NodeKind, name: str) -> Removal:
 def remove_batch(project: Project, now: datetime, kind: NodeKind, name: str) -> Removal:
     """Remove the batch with this number; raises what `plan_batch_removal` raises, and Busy while images are drawn."""
     with nobody_draws(project):
+        project.store.require()
         removal = plan_batch_removal(project, kind, name)
         with project.database.write() as session:
             batch = _find_batch(session, name)

@@ -181,6 +181,8 @@ def _check_store(project: Project, result: Verification, report: OnProgress, pix
     """Check the store part by part; files are listed before rows are read, so no file's row comes later."""
     with project.database.read() as session:
         total = count_files(session)
+    if total and (away := project.store.away()):
+        result.faults.append(away)
     for prefixes, listed in parts_of_store(project.store, total):
         with project.database.read() as session:
             expected = expected_files(session, prefixes)

@@ -18,7 +18,7 @@ from curation.digests import digest_of
 from curation.errors import BadInput
 from curation.lineage.descent import Descent, descent_of
 from curation.locks import one_import_at_a_time
-from curation.project import Project
+from curation.project import HELD_BY, Project
 from curation.provenance.withdrawn import add_mark, withdrawn_images, withdrawn_items
 from curation.queries import chunks
 from curation.reading.slots import PROXY_SLOT
@@ -65,12 +65,15 @@ def withdraw(
     """Withdraw the subject called `key`, or finish its withdrawal; `descendants` removes synthetic images too.
 
     `purge` also removes the pictures from snapshot folders; `sums` says how the subject leaves the sums of runs, which
-    are marked like others without it. Raises NotFound, BadInput for a reason that is too long,
-    Conflict while an import runs.
+    are marked like others without it. Raises NotFound, BadInput for a reason that is too long, Conflict while an import
+    runs, Unavailable where the store or a folder of the project is gone, since what lies there would stay.
     """
     if len(reason) > LONGEST_REASON:
         raise BadInput(f"expected a reason of at most {LONGEST_REASON} characters, got {len(reason)}.")
     with one_import_at_a_time(project):
+        project.store.require()
+        for folder in HELD_BY:
+            project.check_folder(folder)
         with project.database.write() as session:
             descent = descent_of(session, project.root, key)
             repeated = descent.subject.withdrawn_at is not None

@@ -143,6 +143,7 @@ def test_the_first_byte_beyond_a_quota_leaves_nothing_under_a_final_name(tmp_pat
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
         "try:\n    ImageStore(sys.argv[1]).put(b'x' * 5000)\nexcept Unavailable as error:\n    print(error)\n"
     )
+    ImageStore(str(tmp_path / "store")).prepare()
     output = subprocess.run(
         [sys.executable, "-c", program, str(tmp_path / "store")], check=True, capture_output=True, text=True
     ).stdout
@@ -188,6 +189,7 @@ def test_a_database_server_that_is_away_is_told_so() -> None:
 def test_a_picture_too_many_costs_only_itself(tmp_path: Path) -> None:
     with small_disk(tmp_path / "small", 60) as small:
         store = ImageStore(str(small / "store"))
+        store.prepare()
         kept = [store.put_pixels(picture(number, 64)) for number in range(5)]
         with pytest.raises(Unavailable):
             store.put_pixels(np.random.default_rng(1).integers(0, 256, (300, 300, 1), dtype=np.uint8))

@@ -12,7 +12,7 @@ from curation.project import Project
 from curation.requests import check_name
 from curation.snapshots.build import open_snapshot
 from train.adaptation.adapt import RunResult, adapt
-from train.adaptation.records import close_run, fail_run, find_open_run, open_run, run_directory
+from train.adaptation.records import close_run, fail_run, find_open_run, open_run
 from train.adaptation.run_request import RunRequest, check_run
 from train.fitting.timing import tell_estimate
 
@@ -46,6 +46,8 @@ def _train_run(
         snapshot, withdrawals = check_run(session, request, project.root)
         find_open_run(session, request.name, snapshot, request.config)
 
+    directory = project.directory("runs") / request.name
+
     def open_row() -> None:
         with project.database.write() as session:
             snapshot, _ = check_run(session, request, project.root)
@@ -55,7 +57,7 @@ def _train_run(
         result = adapt(
             open_snapshot(project, request.snapshot),
             request.config,
-            project.root / run_directory(request.name),
+            directory,
             report,
             feature_directory=project.directory("embeddings"),
             allow_affected=request.allow_affected,

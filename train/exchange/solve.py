@@ -22,7 +22,7 @@ from train.adaptation.adapt import RunResult
 from train.adaptation.config import AdaptationConfig
 from train.adaptation.methods.ridge import RidgeHead, read_rows
 from train.adaptation.model import AdaptedModel
-from train.adaptation.records import close_run, open_run, run_directory
+from train.adaptation.records import close_run, open_run
 from train.adaptation.run_folder import read_card, save_run
 from train.adaptation.seen import find_withdrawals_behind, seen_by_run
 from train.adaptation.solved import measure_head
@@ -54,7 +54,7 @@ def solve_sums(
     """
     site = SiteSums.read(path)
     with being_made(project, "run", check_name(name, "run")):
-        out = project.root / run_directory(name)
+        out = project.directory("runs") / name
         if (out / "card.json").is_file():
             return _finished_run(out, site, config)
         with project.database.read() as session:

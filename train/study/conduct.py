@@ -18,7 +18,7 @@ from train.evaluation.records import record_opening
 from train.fitting.timing import tell_estimate
 from train.study.arms import build_arms, check_arm_names
 from train.study.plan import ReportFacts
-from train.study.records import close_study, fail_study, find_open_study, open_study, study_directory
+from train.study.records import close_study, fail_study, find_open_study, open_study
 from train.study.report import write_report
 from train.study.request import StudyRequest
 from train.study.run import run_study
@@ -65,7 +65,7 @@ def _conduct_study(
             study = open_study(session, now(), plan)
             record_opening(session, project.chain, now(), "study", study.id, Split(plan.split))
 
-    directory = project.root / study_directory(plan.name)
+    directory = project.directory("studies") / plan.name
     try:
         result = run_study(
             folders,

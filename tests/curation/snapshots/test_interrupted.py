@@ -141,11 +141,12 @@ def test_pictures_are_linked_where_the_file_system_can_and_read_only(project: Pr
 
 
 def test_a_store_elsewhere_is_copied_from(tmp_path: Path) -> None:
-    store = ImageStore("memory://elsewhere")
+    store = ImageStore("memory://elsewhere/store")
+    store.prepare()
     digest = store.put(b"not really a picture")
     store.place(digest, tmp_path / "here.png")
     assert (tmp_path / "here.png").read_bytes() == b"not really a picture"
-    with pytest.raises(NotFound, match="rounds verify"):
+    with pytest.raises(NotFound, match="is its disk mounted"):
         ImageStore(str(tmp_path / "store")).place("0" * 64, tmp_path / "there.png")
 
 

@@ -27,7 +27,9 @@ from tests.worlds.study_room import add_study, likeness
 @pytest.fixture
 def store(tmp_path: Path) -> ImageStore:
     """An empty image store."""
-    return ImageStore(str(tmp_path / "images"))
+    made = ImageStore(str(tmp_path / "images"))
+    made.prepare()
+    return made
 
 
 def plant(

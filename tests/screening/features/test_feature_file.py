@@ -25,6 +25,7 @@ def expected(numbers: list[int]) -> np.ndarray:
 
 def store_with(directory: Path, count: int) -> tuple[ImageStore, list[str]]:
     store = ImageStore(str(directory / "store"))
+    store.prepare()
     return store, [store.put_pixels(picture(number)) for number in range(count)]
 
 

@@ -54,6 +54,7 @@ def store_with(
     directory: Path, count: int, size: int = 40, bits: int = 8
 ) -> tuple[ImageStore, list[StoredImage], Pixels]:
     store = ImageStore(str(directory / "store"))
+    store.prepare()
     pixels = np.stack([picture(number, 40) for number in range(count)])
     if bits == 16:
         pixels = pixels.astype(np.uint16) * 257 + 3
@@ -86,6 +87,7 @@ def test_the_second_use_runs_no_network_also_for_a_snapshot_of_the_same_pixels(
         seen.clear()
         again = FeatureCache(backbone, tmp_path / "embeddings").of(folder, rows, silent)
         store = ImageStore(str(tmp_path / "store"))
+        store.prepare()
         for image in folder.pixels(rows):
             store.put_pixels(image)
         stored = FeatureCache(backbone, tmp_path / "embeddings").of_stored(store, rows, silent)
