@@ -43,6 +43,7 @@ class Kept:
 
     def put(self, pixels: Pixels) -> list[StoredImage]:
         """Store images (N, H, W, C)."""
+        self.store.prepare()
         return [StoredImage(self.store.put_pixels(image), pixel_sha256(image)) for image in pixels]
 
     def features(self, eye: Backbone, pixels: Pixels) -> NDArray[np.float32]:
