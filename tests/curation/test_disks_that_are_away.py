@@ -1,4 +1,4 @@
-"""A place of the project whose disk is away is told, and never made anew: what is written there would be hidden."""
+"""A place whose disk is away is told and never made anew: what is written there would be hidden."""
 
 import shutil
 
