@@ -1,9 +1,13 @@
-"""`rounds run`: list runs, and remove them."""
+"""`rounds run`: list, export and remove runs."""
+
+from pathlib import Path
+from typing import Literal
 
 import click
 
+from cli.paths import LocalPath
 from cli.removal import remove_command
-from cli.terminal import emit, json_option, now, pass_project
+from cli.terminal import emit, json_option, now, pass_project, use_torch_threads
 from curation.lineage.graph import NodeKind
 from curation.project import Project
 from curation.provenance.withdrawn import affected_notes
@@ -14,7 +18,7 @@ from curation.tables.withdrawals import AffectedKind
 
 @click.group()
 def run() -> None:
-    """List runs, and remove them. `rounds train` makes a run, `rounds evaluate` measures it.
+    """List, export and remove runs. `rounds train` makes a run, `rounds evaluate` measures it.
 
     \b
     Example:
@@ -54,3 +58,44 @@ def list_command(project: Project, as_json: bool) -> None:
             for run in list_runs(session)
         ]
     emit(rows, as_json, title="runs")
+
+
+@run.command("export")
+@click.argument("name")
+@click.argument("out", type=LocalPath(path_type=Path))
+@click.option(
+    "--format",
+    "format_name",
+    type=click.Choice(["folder", "onnx"]),
+    default="folder",
+    show_default=True,
+    help="A folder that transformers and peft load, or one ONNX file with its processor.",
+)
+@click.option("--allow-affected", is_flag=True, help="Export what descends from a withdrawn subject. The card says so.")
+@json_option
+@pass_project
+def export_command(
+    project: Project,
+    /,
+    name: str,
+    out: Path,
+    format_name: Literal["folder", "onnx"],
+    allow_affected: bool,
+    as_json: bool,
+) -> None:
+    """Write the run NAME to the new folder OUT, for others: encoder, adapter, head, processor, model card.
+
+    The lists of subjects and images that it saw, and the sums that it keeps, stay in the project. An adapter is merged
+    into the weights for ONNX where peft can. The file's logits are compared with those of torch, and the largest
+    difference is printed. The export is recorded as an event.
+
+    \b
+    Example:
+      rounds run export first-lora-s0 ~/first-lora
+      rounds run export first-lora-s0 ~/first-onnx --format onnx
+    """
+    from train.model_export.on_record import export_run
+
+    use_torch_threads(project)
+    facts = export_run(project, name, out, format_name, now(), allow_affected=allow_affected)
+    emit(facts, as_json, title=f"run {name}")

@@ -20,7 +20,7 @@ from train.adaptation.solved import seen_elsewhere
 from train.adaptation.timing import estimate_runs
 from train.adaptation.training import train
 from train.backbones.load import Backbone, load_version
-from train.backbones.provenance import seen_by_backbone
+from train.backbones.provenance import describe_backbone, seen_by_backbone
 from train.features.feature_cache import FeatureCache
 from train.fitting.checkpoint import CHECKPOINTS, Checkpoint, remove_checkpoints
 from train.fitting.device import choose_device
@@ -164,9 +164,6 @@ def _check_rows(folder: SnapshotFolder) -> None:
 def _run_card(folder: SnapshotFolder, config: AdaptationConfig, backbone: Backbone, seen: Seen) -> dict[str, Any]:
     """Describe what the run rests on."""
     origins = [row.origin for row in folder.rows("train")]
-    of_backbone = {"given": config.backbone, "name": backbone.name, "digest": backbone.digest}
-    if backbone.preprocessing.note:
-        of_backbone["preprocessing"] = backbone.preprocessing.note
     return {
         "kind": "run",
         "config": config.model_dump(mode="json"),
@@ -176,7 +173,7 @@ def _run_card(folder: SnapshotFolder, config: AdaptationConfig, backbone: Backbo
         "bits": folder.bits,
         "notice": folder.notice,
         "mixed_scales": folder.mixed_scales,
-        "backbone": of_backbone,
+        "backbone": describe_backbone(backbone, config.backbone),
         "snapshot": {"name": folder.name, "digest": folder.digest, "subjects": folder.subjects},
         "n_images": {origin: origins.count(origin) for origin in sorted(set(origins))},
         "readings": {key: value for key, value in folder.lineage.get("readings", {}).items() if key != "ids"},

@@ -1,6 +1,7 @@
 """Save and load a run as a folder.
 
-It holds config.json, head.safetensors, what the method of adaptation saves, and card.json, which is written last.
+It holds config.json, head.safetensors, what the method of adaptation saves, the processor, the classes, a model card
+(README.md), and card.json, which is written last.
 """
 
 import hashlib
@@ -16,7 +17,9 @@ from curation.files import whole_file
 from train.adaptation.config import AdaptationConfig
 from train.adaptation.methods.implementation import find_implementation
 from train.adaptation.model import AdaptedModel, StandardizedHead
+from train.adaptation.model_card import CLASSES, write_model_card
 from train.backbones.load import Backbone, load_version
+from train.backbones.processor_config import FILE as PROCESSOR
 
 COST = "cost.json"
 
@@ -56,10 +59,19 @@ def save_run(
     model.head.save(directory / "head.safetensors")
     find_implementation(config.method).save(model, directory, card)
     (directory / COST).write_text(json.dumps(dict(cost), indent=1, sort_keys=True) + "\n")
+    write_inputs(directory, model, card)
     card = card | {"digest": run_digest(directory)}
+    write_model_card(directory, card)
     with whole_file(directory / "card.json") as partial:
         partial.write_text(json.dumps(card, indent=1, sort_keys=True) + "\n")
     return card
+
+
+def write_inputs(directory: Path, model: AdaptedModel, card: Mapping[str, Any]) -> None:
+    """Write the stock processor of the inputs, and the names of the classes in the order of the logits."""
+    processor = json.dumps(model.backbone.preprocessing.as_config(), indent=1) + "\n"
+    (directory / PROCESSOR).write_text(processor)
+    (directory / CLASSES).write_text(json.dumps(list(card["classes"])) + "\n")
 
 
 def read_card(directory: Path) -> dict[str, Any]:

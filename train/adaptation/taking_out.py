@@ -11,6 +11,7 @@ from safetensors.numpy import save_file
 from curation.files import whole_file
 from curation.provenance.weights import weights_digest
 from curation.withdrawal.subtraction import Leaving
+from train.adaptation.model_card import write_model_card
 from train.adaptation.summed_runs import describe_sums, prior_of
 from train.sums.kept_sums import KEPT_SUMS, KeptSums
 from train.sums.solve import Head
@@ -62,6 +63,7 @@ class SumsOfRuns:
         card["digest"] = weights_digest(directory)
         with whole_file(directory / "card.json") as partial:
             partial.write_text(json.dumps(card, indent=1, sort_keys=True) + "\n")
+        write_model_card(directory, card)
         return dict(metrics)
 
 

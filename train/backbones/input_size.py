@@ -21,10 +21,14 @@ def is_asked_to_interpolate(model: torch.nn.Module) -> bool:
 
 def run_model(model: torch.nn.Module, inputs: Tensor, is_asked: bool) -> Any:
     """Run the model on inputs (N, C, h, w); at the size it was trained at nothing is interpolated."""
-    trained_at = _as_pair(getattr(model.config, "image_size", None))
-    if is_asked and trained_at != tuple(inputs.shape[2:]):
+    if is_asked and not is_trained_at(model, tuple(inputs.shape[2:])):
         return model(inputs, **{INTERPOLATION: True})
     return model(inputs)
+
+
+def is_trained_at(model: torch.nn.Module, size: tuple[int, ...]) -> bool:
+    """Whether the model was trained at this height and width."""
+    return _as_pair(getattr(model.config, "image_size", None)) == size
 
 
 def try_inputs(model: PreTrainedModel, inputs: Tensor, directory: Path) -> Any:

@@ -19,6 +19,7 @@ from curation.provenance.seen import Seen
 from curation.provenance.tombstones import Tombstones
 from curation.snapshots.folder import SnapshotFolder, SnapshotRow
 from train.adaptation.examples import Examples, predict_logits
+from train.adaptation.model_card import write_model_card
 from train.adaptation.run_folder import SavedRun, load_run
 from train.evaluation.measures import Predictions, measure, measure_others, write_predictions
 from train.evaluation.near_copies import MetricsWithoutNearCopies, are_near_copies
@@ -156,4 +157,5 @@ def evaluate_run(
     facts = {"run": run_dir.name, "digest": run.card["digest"], "snapshot": folder.name, "split": split}
     write_predictions(run_dir / f"predictions-{split}.parquet", predictions, folder.classes, copies, facts)
     (run_dir / f"evaluation-{split}.json").write_text(json.dumps(evaluation.as_json(), indent=1) + "\n")
+    write_model_card(run_dir, run.card)
     return evaluation

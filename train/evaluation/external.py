@@ -18,6 +18,7 @@ from curation.progress import OnProgress
 from curation.provenance.seen import Seen
 from curation.queries import chunks
 from curation.snapshots.folder import SnapshotFolder, SnapshotRow
+from train.adaptation.model_card import write_model_card
 from train.adaptation.run_folder import SavedRun
 from train.evaluation.evaluate import check_classes, predict
 from train.evaluation.measures import Predictions, measure, measure_others, write_predictions
@@ -196,4 +197,5 @@ def evaluate_external(
     write_predictions(run.directory / f"predictions-{on.stem}.parquet", predictions, classes, copies, facts)
     path: Path = run.directory / f"evaluation-{on.stem}.json"
     path.write_text(json.dumps(evaluation.as_json(), indent=1) + "\n")
+    write_model_card(run.directory, run.card)
     return evaluation

@@ -28,7 +28,7 @@ from train.adaptation.seen import find_withdrawals_behind, seen_by_run
 from train.adaptation.solved import measure_head
 from train.adaptation.summed_runs import describe_solved, prior_of
 from train.backbones.load import Backbone, load_version
-from train.backbones.provenance import seen_by_backbone
+from train.backbones.provenance import describe_backbone, seen_by_backbone
 from train.features.feature_cache import FeatureCache
 from train.fitting.device import choose_device
 from train.sums.kept_sums import KeptSums
@@ -146,7 +146,7 @@ def _solve(
         "bits": folder.bits,
         "notice": " ".join(sorted({*site.notices, *filter(None, [folder.notice])})) or None,
         "mixed_scales": folder.mixed_scales,
-        "backbone": {"given": config.backbone, "name": cache.backbone.name, "digest": cache.backbone.digest},
+        "backbone": describe_backbone(cache.backbone, config.backbone),
         "snapshot": {"name": folder.name, "digest": folder.digest, "subjects": folder.subjects},
         "n_images": {},
         "readings": {},
