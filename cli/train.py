@@ -4,13 +4,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from cli.adaptation_options import adaptation_options, adaptation_values, with_families
 from cli.backbone_option import backbone_option
 from cli.numbers import LEARNING_RATE, SEED, STEPS
-from cli.option_groups import GroupedCommand
+from cli.option_groups import GroupedCommand, option_of
 from cli.resume import refuse_beside, refuse_beside_resume, resume_option
-from cli.snapshot_notes import near_copies_of_folder, stale_snapshots, warn_of_mixed_scales
+from cli.run_facts import cost_lines, facts_of_run
+from cli.snapshot_notes import stale_snapshots, warn_of_mixed_scales
 from cli.terminal import (
     emit,
     emit_queued,
@@ -24,14 +26,12 @@ from cli.terminal import (
 )
 from cli.training_options import training_options, training_values
 from curation.project import Project
-from curation.provenance.public_web import OVERLAP
-from curation.provenance.seen import PUBLIC_WEB
 from curation.snapshots.build import open_snapshot
-from curation.snapshots.folder import SnapshotFolder
 from train.adaptation.records import stored_config
 from train.augmentation.presets import NONE
 
 if TYPE_CHECKING:
+    from train.adaptation.config import AdaptationConfig
     from train.adaptation.run_request import RunRequest
 
 AUTO = "auto"
@@ -49,6 +49,12 @@ AUTO = "auto"
 )
 @adaptation_options(AUTO, also="; `auto` tries those that suit the number of images and keeps the best on validation")
 @training_options()
+@option_of("Search of settings")(
+    "--tune",
+    type=click.IntRange(2, 1_000),
+    metavar="TRIES",
+    help="Try so many settings first, the same number for every method, and take the best on validation.",
+)
 @click.option(
     "--show-augmentation",
     "picture",
@@ -79,6 +85,7 @@ def train(
     continued: str | None,
     name: str | None,
     picture: Path | None,
+    tune: int | None,
     allow_affected: bool,
     queue: bool,
     as_json: bool,
@@ -105,9 +112,12 @@ def train(
     if resume is None and continued is None:
         options["backbone"] = options["backbone"] or project.settings.train.backbone
         if options["adaptation"] == AUTO:
-            _try_all(project, str(snapshot_name), name, allow_affected, queue, as_json, options)
+            _try_all(project, str(snapshot_name), name, allow_affected, queue, as_json, tune, options)
             return
     request = _request(project, snapshot_name, resume, continued, name, allow_affected, options)
+    if tune is not None:
+        _refuse_tuned(request.config)
+        request = request.model_copy(update={"tune": tune})
     stale = stale_snapshots(project, [request.snapshot])
     folder = open_snapshot(project, request.snapshot)
     warn_of_mixed_scales(folder)
@@ -119,7 +129,7 @@ def train(
     use_torch_threads(project)
     with progress_bar(f"{request.config.method.kind} on {request.snapshot}", quiet=as_json) as report:
         run = train_run(project, request, report, now, say=tell)
-    facts = _facts_of_run(request.name, run, folder) | ({"stale": stale} if stale else {})
+    facts = facts_of_run(request.name, run, folder) | ({"stale": stale} if stale else {})
     emit(facts, as_json, title=f"run {request.name}")
     if not as_json:
         click.echo(f"measure it on the test subjects: rounds evaluate {request.name}")
@@ -165,30 +175,18 @@ def _request(
     return RunRequest.checked(snapshot=str(snapshot_name), name=name, config=config, allow_affected=allow_affected)
 
 
-def _facts_of_run(name: str, run: Any, folder: SnapshotFolder) -> dict[str, Any]:
-    """The validation metrics, what trained and what it took, and what a reader of them has to know."""
-    facts: dict[str, Any] = {"run": name, "directory": str(run.directory), "validation": run.metrics}
-    facts |= _average_lines(run.card) | _cost_lines(run.card["parameters"], run.cost)
-    near = near_copies_of_folder(folder, "validation")
-    facts |= {"near copies": near, "notice": run.card["notice"]}
-    if note := run.card["backbone"].get("preprocessing"):
-        facts["preprocessing"] = note
-    if run.card.get("mixed_scales"):
-        facts["scales"] = run.card["mixed_scales"]
-    if run.card.get("constant_features"):
-        facts["features that do not vary"] = run.card["constant_features"]
-    if web := run.card["saw"].get("public_web"):
-        facts[PUBLIC_WEB] = f"{', '.join(web)} saw web images; {OVERLAP}"
-    if penalty := run.card.get("penalty"):
-        facts["penalty"] = f"{penalty['value']:g}, by {penalty['by']}"
-    if before := run.card.get("continues"):
-        facts["continues"] = f"{before['run']}: {before['images_added']} images added, "
-        facts["continues"] += f"{before['images_already_in']} were in already and are not counted twice"
-    if shortage := run.card.get("out_of_memory"):
-        facts["memory was short"] = shortage
-    if run.card.get("affected"):
-        facts["withdrawals"] = run.card["affected"]
-    return facts
+def _refuse_tuned(config: "AdaptationConfig") -> None:
+    """Raise UsageError for an option that fixes what the search is to choose."""
+    from train.adaptation.search_space import space_of
+
+    context = click.get_current_context()
+    on_command_line = {name for name, _ in context.params["settings"]}
+    on_command_line |= {
+        name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    }
+    fixed = sorted(on_command_line & space_of(config).keys())
+    if fixed:
+        raise click.UsageError(f"--tune chooses {', '.join(fixed)}: leave it out, or leave out --tune")
 
 
 def _try_all(
@@ -198,6 +196,7 @@ def _try_all(
     allow_affected: bool,
     queue: bool,
     as_json: bool,
+    tune: int | None,
     options: dict[str, Any],
 ) -> None:
     """Make a run of every adaptation that suits the snapshot, and say which is best on validation and why."""
@@ -205,6 +204,7 @@ def _try_all(
     from train.adaptation.config import AdaptationConfig
     from train.adaptation.run_job import train_run
     from train.adaptation.run_request import RunRequest
+    from train.adaptation.search_space import space_of
 
     chosen_here = ("settings", "start", "interpolate")
     if queue or options["soup"] != 1 or any(options[option] for option in chosen_here):
@@ -221,10 +221,13 @@ def _try_all(
         settings = settings_that_apply(candidate.method, common)
         config = AdaptationConfig.checked(**settings, adaptation=candidate.method, **candidate.entries)
         run_name = f"{name or snapshot}-{candidate.method}-s{config.seed}"
-        request = RunRequest.checked(snapshot=snapshot, name=run_name, config=config, allow_affected=allow_affected)
+        tries = tune if tune and space_of(config) else 0
+        request = RunRequest.checked(
+            snapshot=snapshot, name=run_name, config=config, allow_affected=allow_affected, tune=tries
+        )
         with progress_bar(f"{candidate.method} on {snapshot}", quiet=as_json) as report:
             run = train_run(project, request, report, now, say=tell)
-        lines = _cost_lines(run.card["parameters"], run.cost)
+        lines = cost_lines(run.card["parameters"], run.cost)
         tried.append({"run": run_name, "adaptation": candidate.method, **run.metrics, **lines})
     best = tried[choose_best([row["validation_loss"] for row in tried])]
     why = f"{choice.why}; {best['adaptation']} has the lowest validation loss of {len(tried)}"
@@ -234,25 +237,3 @@ def _try_all(
     emit(tried, as_json, title="tried")
     click.echo(f"chosen: {best['run']}: {why}")
     click.echo(f"measure it on the test subjects: rounds evaluate {best['run']}")
-
-
-def _average_lines(card: dict[str, Any]) -> dict[str, str]:
-    """Which fits of a soup were kept, and which point between start and end."""
-    lines = {}
-    if soup := card.get("soup"):
-        lines["soup"] = f"{len(soup['kept'])} of {len(soup['losses'])} fits averaged, as validation chose"
-    if curve := card.get("curve"):
-        best = min(curve, key=lambda point: point["validation_loss"])
-        lines["from start to end"] = f"{best['share']:.0%} of the way, as validation chose"
-    return lines
-
-
-def _cost_lines(parameters: dict[str, int], cost: dict[str, float]) -> dict[str, str]:
-    """What trains, and what it took."""
-    trainable, total = parameters["trainable"], parameters["total"]
-    lines = {"trained": f"{trainable:,} of {total:,} weights ({trainable / total:.2%})"}
-    if "extra_bytes" in cost:
-        lines["memory beside the weights"] = f"{cost['extra_bytes'] / 1e6:.1f} MB"
-    if "step_s" in cost:
-        lines["a step"] = f"{cost['step_s']:.3g} s"
-    return lines

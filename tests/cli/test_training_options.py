@@ -83,3 +83,17 @@ def test_options_stand_under_headings_each_once() -> None:
             if isinstance(parameter, click.Option):
                 names = [line.split()[0] for line in text.splitlines() if line.startswith("  -")]
                 assert names.count(parameter.opts[0]) == 1
+
+
+def test_the_best_of_several_tries_becomes_the_run(curated: Project, backbone: Path) -> None:
+    command = train_command(backbone, "--tune", "3", "--json")
+    facts = json.loads(run(curated, *command))
+    tries = [json.loads(path.read_text()) for path in sorted((curated.root / "runs/mine/tries").glob("*-0*.json"))]
+    best = min(tries, key=lambda attempt: attempt["metrics"]["validation_loss"])
+    assert len(tries) == 3
+    assert facts["validation"] == best["metrics"]
+    assert facts["chosen on validation"].startswith("the best of 3 tries: learning_rate ")
+    assert json.loads(run(curated, *command)) == facts
+    assert json.loads(run(curated, "run", "list", "--json"))[0]["status"] == "ready"
+    result = CliRunner().invoke(rounds, ["--project", str(curated.root), *command, "--learning-rate", "0.1"])
+    assert "--tune chooses learning_rate: leave it out" in result.output

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from curation.errors import Diverged
@@ -12,9 +13,14 @@ from curation.project import Project
 from curation.requests import check_name
 from curation.snapshots.build import open_snapshot
 from train.adaptation.adapt import RunResult, adapt
+from train.adaptation.config import AdaptationConfig
 from train.adaptation.records import close_run, fail_run, find_open_run, open_run
 from train.adaptation.run_request import RunRequest, check_run
-from train.fitting.timing import tell_estimate
+from train.adaptation.tuning import make_searches, tune
+from train.backbones.load import load_version
+from train.features.feature_cache import FeatureCache
+from train.fitting.device import choose_device
+from train.fitting.timing import of_several, tell_estimate
 
 
 def train_run(
@@ -32,7 +38,40 @@ def train_run(
     is free.
     """
     with being_made(project, "run", check_name(request.name, "run")):
+        if request.tune:
+            request = _tune(project, request, report, say)
         return _train_run(project, request, report, now, say)
+
+
+def _tune(project: Project, request: RunRequest, report: OnProgress, say: Callable[[str], None] | None) -> RunRequest:
+    """Choose the settings of the run on validation; nothing is stored of it before they are chosen."""
+    with project.database.read() as session:
+        _, withdrawals = check_run(session, request, project.root)
+    folder, out = open_snapshot(project, request.snapshot), project.directory("runs") / request.name
+    searches = make_searches(folder, request.config)
+    shared = None
+    if request.config.method.row.frozen_encoder:
+        version = load_version(request.config.backbone, out, None, choose_device())
+        shared = FeatureCache(version, project.directory("embeddings"))
+    on_estimate = of_several(tell_estimate("the tries", report, say), request.tune * len(searches))
+
+    def fit(config: AdaptationConfig, directory: Path, inside: OnProgress) -> dict[str, float]:
+        is_first = not any(directory.parent.glob("*-000.json"))
+        run = adapt(
+            folder,
+            config,
+            directory,
+            inside,
+            shared,
+            feature_directory=project.directory("embeddings"),
+            allow_affected=request.allow_affected,
+            also_affected=withdrawals,
+            on_estimate=on_estimate if is_first else None,
+        )
+        return run.metrics
+
+    config = tune(searches, request.tune, out, folder.digest, report, fit)
+    return request.model_copy(update={"config": config, "tune": 0})
 
 
 def _train_run(

@@ -26,6 +26,7 @@ class RunRequest(FrozenRequest):
     name: str = Field(min_length=1)
     config: AdaptationConfig = AdaptationConfig()
     allow_affected: bool = Field(default=False, description="use what descends from a withdrawn subject")
+    tune: int = Field(default=0, ge=0, le=1_000, description="settings to try on validation first; 0: those of config")
 
 
 def check_run(session: Session, request: RunRequest, near: Path) -> tuple[Snapshot, list[str]]:
@@ -67,5 +68,6 @@ def queue_run(project: Project, request: RunRequest, now: datetime) -> Job:
     request = request.model_copy(update={"config": resolve_backbone(request.config, project.root)})
     with project.database.write() as session:
         snapshot, _ = check_run(session, request, project.root)
-        find_open_run(session, request.name, snapshot, request.config)
+        if not request.tune:
+            find_open_run(session, request.name, snapshot, request.config)
         return enqueue_request(session, now, "train", request.model_dump(mode="json"))

@@ -59,6 +59,7 @@ class TrainingSettings(FrozenRequest):
         default=None, ge=1, description="epochs without a better validation loss before stopping, in place of patience"
     )
     min_epochs: int = Field(default=0, ge=0, description="epochs before early stopping begins")
+    tries: int = Field(default=0, ge=0, description="settings that were tried on validation before these were taken")
 
     @field_validator("augment")
     @classmethod

@@ -14,6 +14,7 @@ from train.adaptation.rows.row import PEFT, Adaptation, MethodConfig, method_of
 LINEAR = "encoders with linear layers"
 LINEAR_OR_CONVOLUTIONS = "encoders with linear layers or convolutions"
 ALSO_CONVOLUTIONS = {"applies_to": LINEAR_OR_CONVOLUTIONS, "targets": "linear_layers_or_convolutions"}
+RANKS: dict[str, tuple[float, ...]] = {"rank": (2, 4, 8, 16)}
 RANK_AND_ALPHA = {"rank": "r", "alpha": "lora_alpha"}
 
 
@@ -32,6 +33,7 @@ class Lora(MethodConfig):
             "settings": {**RANK_AND_ALPHA, "dropout": "lora_dropout"},
             "targets": ALSO_CONVOLUTIONS["targets"],
         },
+        tuned=RANKS,
         always_saved=True,  # release 0.1 saved these entries for every method, and its digests must not change
     )  # fmt: skip
 
@@ -53,7 +55,8 @@ def _peft(
     settings = settings or {}
     options |= {"config": config, "targets": targets}
     options |= {"settings": {ours: theirs for ours, (theirs, _) in settings.items()}}
-    row = Adaptation(name, PEFT, summary, applies_to, paper, rate, module, options)
+    tuned = RANKS if "rank" in settings else {}
+    row = Adaptation(name, PEFT, summary, applies_to, paper, rate, module, options, tuned)
     return method_of(row, **{ours: default for ours, (_, default) in settings.items()})
 
 

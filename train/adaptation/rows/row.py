@@ -20,6 +20,15 @@ UNVERIFIED = "unverified"  # against no published number: the tests hold the met
 
 
 @dataclass(frozen=True, slots=True)
+class NumberRange:
+    """Numbers between two bounds, taken evenly, or evenly by their logarithms."""
+
+    low: float
+    high: float
+    log: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Adaptation:
     """One row of the table of adaptations: commands, documents and tests are made from it."""
 
@@ -31,6 +40,7 @@ class Adaptation:
     learning_rate: float  # the default: fewer free weights bear a higher one
     module: str  # the file of `methods` that implements it
     options: Mapping[str, Any] = field(default_factory=dict)  # what that file has to know of the method
+    tuned: Mapping[str, NumberRange | tuple[float, ...]] = field(default_factory=dict)  # what --tune tries
     verified: str = UNVERIFIED  # data, measure, ours, theirs
     frozen_encoder: bool = False  # the head alone is fitted, so features are computed once and shared
     takes_steps: bool = True  # the fit goes step by step; what is solved or fitted to its optimum does not

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from train.adaptation.rows.row import WEIGHTS, Adaptation, MethodConfig, method_of
+from train.adaptation.rows.row import WEIGHTS, Adaptation, MethodConfig, NumberRange, method_of
 
 
 class Full(MethodConfig):
@@ -21,7 +21,7 @@ ROWS: tuple[type[MethodConfig], ...] = (
         Adaptation(
             "last-blocks", WEIGHTS, "The last blocks and the head; the blocks before stay as they are",
             "encoders of blocks", "Yosinski et al. 2014, arXiv:1411.1792", 1e-4, "weights",
-            {"choose": "last_blocks"},
+            {"choose": "last_blocks"}, {"count": (1, 2, 4)},
         ),
         count=1,
     ),
@@ -29,7 +29,7 @@ ROWS: tuple[type[MethodConfig], ...] = (
         Adaptation(
             "layer-decay", WEIGHTS, "Every weight, the learning rate lower block by block towards the input",
             "encoders of blocks", "Clark et al. 2020, arXiv:2003.10555; Bao et al. 2021, arXiv:2106.08254", 2e-4,
-            "weights", {"choose": "every_weight", "rates": "by_block"},
+            "weights", {"choose": "every_weight", "rates": "by_block"}, {"factor": NumberRange(0.5, 0.95, log=False)},
         ),
         factor=0.75,
     ),
