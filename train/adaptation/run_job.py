@@ -53,7 +53,9 @@ def _tune(project: Project, request: RunRequest, report: OnProgress, say: Callab
     if request.config.method.row.frozen_encoder:
         version = load_version(request.config.backbone, out, None, choose_device())
         shared = FeatureCache(version, project.directory("embeddings"))
-    on_estimate = of_several(tell_estimate("the tries", report, say), request.tune * len(searches))
+    on_estimate = tell_estimate("the first try", report, say)  # of a frozen encoder, whose features serve all
+    if shared is None:
+        on_estimate = of_several(tell_estimate("the search", report, say), request.tune * len(searches))
 
     def fit(config: AdaptationConfig, directory: Path, inside: OnProgress) -> dict[str, float]:
         is_first = not any(directory.parent.glob("*-000.json"))

@@ -1,4 +1,4 @@
-"""A search of settings: equal tries from equal seeds, also after a kill, and the best on validation wins."""
+"""A search of settings makes equal tries from equal seeds, also after a kill, and the best wins."""
 
 import math
 from collections.abc import Mapping
