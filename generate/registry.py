@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from curation.audit import Chain
 from curation.errors import BadInput, Conflict, Damaged, NotFound
 from curation.project import Project
-from curation.provenance.seen import UNKNOWN
+from curation.provenance.seen import UNKNOWN, Seen
 from curation.provenance.withdrawn import mark_if_withdrawn
 from curation.queries import unused_number
 from curation.requests import check_name
@@ -122,10 +122,8 @@ def register_generator(
         return existing
     fitted_on = card["fitted_on"]
     ancestors = fitted_on.get("lineage", {}).get("generators", ())
-    subjects, pixels = (
-        sorted({*fitted_on.get(key, ()), *(value for entry in ancestors for value in entry[key])})
-        for key in ("subjects", "pixel_sha256")
-    )
+    seen = Seen.by_generator(fitted_on)
+    subjects, pixels = sorted(seen.subjects), sorted(seen.pixel_sha256)
     summary = {
         "n_images": len(pixels),
         "n_subjects": len(subjects),

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from curation.digests import is_sha256
 from curation.errors import BadInput, Conflict, Damaged, NotFound, Unavailable
 from curation.files import partial_path, write_through
 from curation.store_errors import FULL, REFUSED, remedy
@@ -181,6 +182,8 @@ class Manifest:
                 record = json.loads(line)
                 if "kind" not in record:
                     return
+                if not is_sha256(record.get("sha256")):
+                    raise Damaged(f"{self.path} names {record.get('path')!r} by no SHA-256. Take another backup.")
                 yield BackupEntry(**record)
 
 

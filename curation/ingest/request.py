@@ -40,7 +40,9 @@ class ImportRequest(FrozenRequest):
     quantise: bool = False
     allow_unmatched: bool = False  # pictures that a table or a mask pattern was to describe may lack their row or mask
     group_near_copies: bool = False  # bind subjects whose pictures look like copies of each other before the split
-    manifest_digest: str | None = Field(default=None, description="SHA-256 of a table given beside the source")
+    manifest_digest: str | None = Field(
+        default=None, pattern=r"^[0-9a-f]{64}$", description="SHA-256 of a table given beside the source"
+    )
 
     @cached_property
     def subject_regex(self) -> re.Pattern[str] | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self
 
+from curation.digests import is_sha256
 from curation.errors import BadInput, LeakRefused
 
 UNKNOWN = "UNKNOWN"
@@ -65,6 +66,8 @@ class Seen:
             return cls(frozenset(), frozenset(), (f"backbone {name}",))
         try:
             return cls._of_card(json.loads(card_path.read_text())["fitted_on"], name)
+        except BadInput as error:
+            raise BadInput(f"{card_path}: {error}") from error
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise BadInput(
                 f"{card_path}: expected a card with fitted_on, in it subjects and pixel_sha256, as Rounds writes it. "
@@ -78,21 +81,33 @@ class Seen:
         lists_nothing = ("subjects", "pixel_sha256") if stated in (PUBLIC_WEB, UNKNOWN) else ()
         entries: dict[str, Any] = {**dict.fromkeys(lists_nothing, ()), **fitted_on}
         return cls(
-            frozenset(entries["subjects"]),
-            frozenset(entries["pixel_sha256"]),
+            _subjects(entries),
+            _digests(entries),
             (*(itself if stated == UNKNOWN else ()), *map(str, entries.get("unknown", ()))),
             (*(itself if stated == PUBLIC_WEB else ()), *map(str, entries.get("public_web", ()))),
         ) | cls.by_lineage(entries.get("lineage", {}))
+
+    @classmethod
+    def by_generator(cls, fitted_on: Mapping[str, Any]) -> Self:
+        """Read what a generator's card lists, its ancestors included."""
+        entry = {"subjects": (), "pixel_sha256": (), **fitted_on}
+        return cls.of_entry(entry) | cls.by_lineage(entry.get("lineage", {}))
 
     @classmethod
     def by_lineage(cls, lineage: Mapping[str, Any]) -> Self:
         """Collect what the generators of a snapshot's synthetic images saw."""
         generators = lineage.get("generators", [])
         return cls(
-            frozenset(subject for generator in generators for subject in generator["subjects"]),
-            frozenset(digest for generator in generators for digest in generator["pixel_sha256"]),
+            frozenset().union(*map(_subjects, generators)),
+            frozenset().union(*map(_digests, generators)),
             tuple(f"generator {entry['name']}" for entry in generators if entry.get("provenance") == UNKNOWN),
         )
+
+    @classmethod
+    def of_entry(cls, entry: Mapping[str, Any]) -> Self:
+        """Read what `as_entry` wrote."""
+        names = (tuple(map(str, entry.get(key, ()))) for key in ("unknown", "public_web"))
+        return cls(_subjects(entry), _digests(entry), *names)
 
     def as_entry(self) -> dict[str, list[str]]:
         """Give it the form in which the card of a run keeps it."""
@@ -111,3 +126,27 @@ class Seen:
                 f"{len(leaked)} {split} subjects or images ({', '.join(leaked[:3])}) were seen in training, directly or"
                 " through the backbone or a generator. Use a snapshot or a backbone that left them out."
             )
+
+
+def _subjects(entry: Mapping[str, Any]) -> frozenset[str]:
+    return frozenset(_texts(entry, "subjects"))
+
+
+def _digests(entry: Mapping[str, Any]) -> frozenset[str]:
+    """Read a list of digests; one that is written otherwise would equal no image's, and hide a leak."""
+    digests = _texts(entry, "pixel_sha256")
+    strange = next((digest for digest in digests if not is_sha256(digest)), None)
+    if strange is not None:
+        raise BadInput(
+            f"expected in pixel_sha256 the SHA-256 of every image, 64 digits of 0-9 and a-f, got {strange[:70]!r}. Put "
+            "the list right: what was seen must not be guessed."
+        )
+    return frozenset(digests)
+
+
+def _texts(entry: Mapping[str, Any], name: str) -> list[str] | tuple[str, ...]:
+    """Read a list of texts."""
+    values = entry[name]
+    if not isinstance(values, list | tuple) or not all(isinstance(value, str) for value in values):
+        raise BadInput(f"expected in {name} a list of texts, got {str(values)[:70]!r}. Put the list right.")
+    return values

@@ -15,6 +15,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from curation.digests import is_sha256
 from curation.errors import BadInput, Conflict, NotFound
 from curation.files import whole_file, whole_folder
 from curation.image_store import decode_png
@@ -169,7 +170,13 @@ class SnapshotFolder:
             return
         with metadata.open() as lines:
             for line in lines:
-                yield SnapshotRow.from_metadata(json.loads(line), split)
+                row = SnapshotRow.from_metadata(json.loads(line), split)
+                if not is_sha256(row.pixel_sha256):
+                    raise BadInput(
+                        f"{metadata}: expected in pixel_sha256 64 digits of 0-9 and a-f, got {row.pixel_sha256!r}. "
+                        "Fetch the snapshot again: its images could not be compared with others."
+                    )
+                yield row
 
     def pixels(self, rows: Sequence[SnapshotRow]) -> NDArray[np.uint8] | NDArray[np.uint16]:
         """Decode `rows`: (N, H, W, C), uint8 or uint16 by the snapshot's bit depth."""

@@ -17,6 +17,7 @@ from curation.tables.images import BuildStatus, Image, Import
 from curation.tables.measures import CheckReport, SetMeasurement
 from curation.tables.reading import Worklist
 from curation.tables.training import AddedBackbone, Run, Snapshot, Study
+from curation.tables.withdrawals import Affected, AffectedKind
 from curation.vector_files import LINE, kept_digests
 
 SHIPPED = "shipped"
@@ -36,11 +37,20 @@ def folder_faults(project: Project, session: Session) -> Iterator[str]:
             yield f"backbone {row.name!r}: {fault}"
     for name, directory in session.execute(select(Run.name, Run.directory).where(Run.status == BuildStatus.READY)):
         if fault := _card_fault(project.root / directory):
-            yield f"run {name!r}: {fault}"
+            yield f"run {name!r}: {fault}{_withdrawal_at(session, name)}"
     studies = select(Study.name, Study.directory).where(Study.status == BuildStatus.READY)
     for name, directory in session.execute(studies):
         if not (project.root / directory).is_dir():
             yield f"study {name!r}: its folder {directory} is missing"
+
+
+def _withdrawal_at(session: Session, name: str) -> str:
+    """Say that a withdrawal marks the run: it may have been stopped while it took the subject out."""
+    marks = select(Affected.withdrawal_id).join(Run, Run.id == Affected.target_id)
+    marked = marks.where(Affected.kind == AffectedKind.RUN, Run.name == name).limit(1)
+    if session.scalar(marked) is None:
+        return ""
+    return ". A withdrawal marks it; if that was stopped, `rounds withdraw SUBJECT --yes` again finishes it"
 
 
 def _weights_fault(directory: Path, digest: str) -> str | None:

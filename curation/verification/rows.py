@@ -9,9 +9,10 @@ from typing import Any, TypeAlias
 from sqlalchemy import ColumnElement, Select, and_, case, exists, false, func, not_, or_, select, text
 from sqlalchemy.orm import Session
 
+from curation.digests import HEX_DIGITS
 from curation.reading.outcomes import stands
 from curation.reading.slots import CONTROL_SLOT, PROXY_SLOT, REPEAT_SLOT
-from curation.tables.generation import Batch, ScreenedImage, Screening
+from curation.tables.generation import Batch, GeneratorPixels, ScreenedImage, Screening
 from curation.tables.images import BuildStatus, Image, Mask, Origin, Split, Subject
 from curation.tables.pairs import Pair, PairList
 from curation.tables.reading import (
@@ -72,6 +73,9 @@ def _image_rules() -> Rules:
         "images whose digests are no SHA-256": _images_where(
             or_(_no_digest(Image.file_sha256), _no_digest(Image.pixel_sha256))
         ),
+        "generators that saw images whose digests are no SHA-256": select(GeneratorPixels.generator_id)
+        .where(_no_digest(GeneratorPixels.pixel_sha256))
+        .distinct(),
         "masks whose digest is no SHA-256": select(Mask.id).where(_no_digest(Mask.file_sha256)),
         "images beyond the size of their batch": _images_where(too_many).join(Batch, Batch.id == Image.batch_id),
         "finished batches that lack images": select(Batch.id).where(
@@ -95,7 +99,8 @@ def _absent(*columns: Any) -> ColumnElement[bool]:
 
 
 def _no_digest(column: Any) -> ColumnElement[bool]:
-    return func.length(column) != 64
+    """Build the condition on a column that holds no 64 hexadecimal digits."""
+    return or_(func.length(column) != 64, func.ltrim(column, HEX_DIGITS) != "")
 
 
 def _worklist_rules() -> Rules:

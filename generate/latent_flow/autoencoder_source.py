@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from curation.errors import BadInput
-from curation.provenance.seen import UNKNOWN
+from curation.provenance.seen import UNKNOWN, Seen
 from curation.provenance.tombstones import Tombstones
 from curation.snapshots.folder import SnapshotFolder
 from generate.latent_flow.recipe import AutoencoderRecipe, FitRecipe
@@ -46,17 +46,14 @@ class AutoencoderSource:
         """Describe it as the lineage of a snapshot describes the generators of its images: all it saw, in turn too."""
         fitted_on = self.card["fitted_on"]
         before = fitted_on.get("lineage", {}).get("generators", [])
-        subjects, pixels = (
-            sorted({*fitted_on.get(key, ()), *(value for entry in before for value in entry[key])})
-            for key in ("subjects", "pixel_sha256")
-        )
-        is_known = bool(pixels) and not any(entry.get("provenance") == UNKNOWN for entry in before)
+        seen = Seen.by_generator(fitted_on)
+        is_known = bool(seen.pixel_sha256) and not any(entry.get("provenance") == UNKNOWN for entry in before)
         return {
             "name": self.name,
             "weights_digest": self.weights_digest,
             "provenance": "known" if is_known else UNKNOWN,
-            "subjects": subjects,
-            "pixel_sha256": pixels,
+            "subjects": sorted(seen.subjects),
+            "pixel_sha256": sorted(seen.pixel_sha256),
             "ancestors": [{key: entry[key] for key in ANCESTOR_KEYS if key in entry} for entry in before],
         }
 

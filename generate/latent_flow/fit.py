@@ -24,7 +24,7 @@ from generate.latent_flow.fit_images import FitImages, load_images
 from generate.latent_flow.recipe import FitRecipe
 from generate.pipelines.autoencoder import ImageAutoencoder
 from generate.pipelines.sizes import DOWNSAMPLING
-from train.fitting.checkpoint import CHECKPOINTS, remove_checkpoints
+from train.fitting.checkpoint import CHECKPOINTS, remove_checkpoints, remove_unfinished_weights
 from train.fitting.phase import OnFitProgress
 
 CLAIM = "fit.json"
@@ -82,6 +82,7 @@ def fit_generator(
 
     if recipe.weights_dtype == "float16":
         autoencoder, unet = autoencoder.half(), unet.half()
+    remove_unfinished_weights(out)
     make_pipeline(images, autoencoder.cpu(), unet.cpu()).save_pretrained(out)
     parts = {"autoencoder": first, "flow": FittedPart(second.losses, second.evaluations)}
     write_card(

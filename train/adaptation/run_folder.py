@@ -20,6 +20,7 @@ from train.adaptation.model import AdaptedModel, StandardizedHead
 from train.adaptation.model_card import CLASSES, write_model_card
 from train.backbones.load import Backbone, load_version
 from train.backbones.processor_config import FILE as PROCESSOR
+from train.fitting.checkpoint import remove_unfinished_weights
 
 COST = "cost.json"
 
@@ -55,6 +56,7 @@ def save_run(
     `cost` is measured and differs from time to time, so it lies beside the card.
     """
     directory.mkdir(parents=True, exist_ok=True)
+    remove_unfinished_weights(directory)
     (directory / "config.json").write_text(config.model_dump_json(indent=1) + "\n")
     model.head.save(directory / "head.safetensors")
     find_implementation(config.method).save(model, directory, card)

@@ -23,12 +23,7 @@ def collect_seen(folder: SnapshotFolder, backbone: Seen) -> Seen:
 def seen_by_run(directory: Path, entry: str = "saw") -> Seen:
     """Read what the weights of a finished run saw from an entry of its card."""
     saw = json.loads((directory / "card.json").read_text())[entry]
-    return Seen(
-        frozenset(saw["subjects"]),
-        frozenset(saw["pixel_sha256"]),
-        tuple(saw.get("unknown", ())),
-        tuple(saw.get("public_web", ())),
-    )
+    return Seen.of_entry(saw)
 
 
 def find_withdrawals_behind(

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from curation.files import whole_file
 from curation.provenance.weights import weights_digest
@@ -74,7 +74,7 @@ def _only_theirs(kept: KeptSums, leaving: Leaving) -> set[str]:
 
 def _write_head(path: Path, head: Head) -> None:
     with whole_file(path) as partial:
-        save_file({"weight": head.weight.astype(np.float32), "bias": head.bias.astype(np.float32)}, partial)
+        partial.write_bytes(save({"weight": head.weight.astype(np.float32), "bias": head.bias.astype(np.float32)}))
 
 
 def _measure(kept: KeptSums, head: Head, before: dict[str, Any]) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from train.distillation.recipe import DistilRecipe
 from train.distillation.student import Student, make_student
 from train.distillation.teacher_features import Standard, TeacherFeatures, compute_teacher_features
 from train.distillation.timing import estimate_distillation
-from train.fitting.checkpoint import Checkpoint
+from train.fitting.checkpoint import Checkpoint, remove_unfinished_weights
 from train.fitting.device import choose_device
 from train.fitting.phase import FitProgress, Phase
 from train.fitting.timing import OnEstimate
@@ -91,6 +91,7 @@ def distil_backbone(
     except Diverged:
         remove_unfinished(out)
         raise
+    remove_unfinished_weights(out)
     with quiet_transformers():
         student.encoder.save_pretrained(out)
     (out / "preprocessor_config.json").write_text(json.dumps(images.preprocessing.as_config(), indent=2) + "\n")

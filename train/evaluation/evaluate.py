@@ -96,8 +96,7 @@ def predict(run: SavedRun, folder: SnapshotFolder, split: str, features: Feature
     """
     check_classes(run.card, folder)
     rows = select_held_out_rows(folder, split)
-    training = run.card["saw"]
-    Seen(frozenset(training["subjects"]), frozenset(training["pixel_sha256"])).refuse_leak(rows, split)
+    Seen.of_entry(run.card["saw"]).refuse_leak(rows, split)
     labels, weights = folder.labels(rows), np.ones(len(rows))
     if features is not None and run.config.method.row.frozen_encoder:
         cached = torch.from_numpy(features.of(folder, rows, silent))

@@ -11,6 +11,7 @@ from curation.errors import Conflict, Damaged
 from curation.files import whole_file
 
 FORMAT = "rounds-fit/2"
+RANDOM_LETTERS = 6  # in the name of a hidden file of safetensors
 CHECKPOINTS = "checkpoints"  # the folder inside that of a fit, removed when the fit has finished
 
 
@@ -53,3 +54,12 @@ class Checkpoint:
 def remove_checkpoints(directory: Path) -> None:
     """Remove the checkpoints of the finished fit in `directory`."""
     shutil.rmtree(directory / CHECKPOINTS, ignore_errors=True)
+
+
+def remove_unfinished_weights(directory: Path) -> None:
+    """Remove the hidden files that safetensors writes before it renames them, where a process was killed meanwhile.
+
+    Call it before weights are saved, as the one process that makes what is in `directory`.
+    """
+    for path in directory.rglob(f".tmp{'?' * RANDOM_LETTERS}"):
+        path.unlink(missing_ok=True)

@@ -13,6 +13,7 @@ from curation.files import whole_file
 from train.backbones.load import Backbone
 from train.backbones.names import backbone_location
 from train.backbones.text_tower import TextTower
+from train.fitting.checkpoint import remove_unfinished_weights
 from train.image_text.projections import Projections
 from train.image_text.recipe import AlignmentRecipe
 
@@ -46,6 +47,7 @@ def save_aligned(
 ) -> str:
     """Write the folder without its card and return its digest; `towers` names both, with their digests."""
     directory.mkdir(parents=True, exist_ok=True)
+    remove_unfinished_weights(directory)
     if recipe.train_text_tower:
         text.model.save_pretrained(directory / TEXT)
         text.tokenizer.save_pretrained(directory / TEXT)

@@ -16,6 +16,7 @@ from curation.near_copies.fingerprints import Floats
 from curation.near_copies.of_training import are_like_training
 from curation.progress import OnProgress
 from curation.project import Project
+from curation.provenance.seen import Seen
 from curation.provenance.tombstones import Tombstones
 from curation.snapshots.folder import SnapshotFolder
 from curation.tables.training import Snapshot
@@ -72,7 +73,7 @@ class RunOfProject:
         purged = self.folder.tombstones.purged
         kept = [row for row in self.folder.rows("train") if f"train/{row.file_name}" not in purged]
         alike = are_like_training(self.project, [row.file_sha256 for row in kept], small, report)
-        seen = frozenset(self.card["saw"]["pixel_sha256"])
+        seen = Seen.of_entry(self.card["saw"]).pixel_sha256
         return alike | np.array([digest in seen for digest in digests], bool)
 
 

@@ -20,7 +20,7 @@ from curation.provenance.seen import Seen
 from curation.snapshots.folder import SnapshotFolder, SnapshotRow
 from train.backbones.load import Backbone, quiet_transformers
 from train.backbones.preprocessing import Preprocessing
-from train.fitting.checkpoint import Checkpoint
+from train.fitting.checkpoint import Checkpoint, remove_unfinished_weights
 from train.fitting.device import choose_device
 from train.fitting.phase import Phase
 from train.fitting.timing import OnEstimate
@@ -173,6 +173,7 @@ def save_encoder(model: ViTMAEForPreTraining, recipe: PretrainRecipe, preprocess
     config = ViTConfig(**encoder_shape(recipe), feature_pooling=recipe.feature_pooling)
     encoder = ViTModel(config, add_pooling_layer=False)
     encoder.load_state_dict(model.vit.state_dict())
+    remove_unfinished_weights(out)
     with quiet_transformers():
         encoder.save_pretrained(out)
     (out / "preprocessor_config.json").write_text(json.dumps(preprocessing.as_config(), indent=2) + "\n")

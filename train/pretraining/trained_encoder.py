@@ -16,6 +16,7 @@ from train.adaptation.rows.peft_adapters import Lora
 from train.adaptation.rows.weights import Full
 from train.backbones.load import Backbone, quiet_transformers
 from train.backbones.pooling import pool_features
+from train.fitting.checkpoint import remove_unfinished_weights
 from train.pretraining.continued_recipe import ContinuedRecipe
 from train.pretraining.tokens import Tokens, call_network, find_network, read_tokens
 
@@ -77,6 +78,7 @@ class TrainedEncoder(nn.Module):
 def save_backbone(backbone: Backbone, directory: Path) -> None:
     """Write a stock transformers folder: weights, configuration and preprocessing."""
     directory.mkdir(parents=True, exist_ok=True)
+    remove_unfinished_weights(directory)
     with quiet_transformers():
         backbone.model.save_pretrained(directory)
     preprocessing = json.dumps(backbone.preprocessing.as_config(), indent=1) + "\n"

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from curation.errors import BadInput, NotFound
 from curation.files import whole_file
@@ -19,7 +19,7 @@ def write_tensors(path: Path, tensors: dict[str, NDArray[Any]], about: dict[str,
     """Write arrays with JSON in the header, whole or not at all."""
     whole = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
     with whole_file(path) as partial:
-        save_file(whole, partial, metadata={ENTRY: json.dumps(about, sort_keys=True)})
+        partial.write_bytes(save(whole, metadata={ENTRY: json.dumps(about, sort_keys=True)}))
 
 
 def read_tensors(path: Path, expected: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from curation.digests import is_sha256
 from curation.errors import BadInput, Conflict
 from train.sums.files import read_tensors, write_tensors
 from train.sums.privacy import Guarantee
@@ -65,6 +66,7 @@ class SiteSums:
             sums = Sums(tensors["gram"], tensors["cross"], tuple(map(str, about["classes"])))
             parts = tuple(_read_part(entry) for entry in about["parts"])
             backbone = about["backbone"]
+            _check_digests(path, backbone["digest"], parts)
             site = cls(sums, str(backbone["digest"]), str(backbone["name"]), parts, tuple(map(str, about["notices"])))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise BadInput(
@@ -127,6 +129,19 @@ def identity_of(sums: Sums, run_digest: str) -> str:
 def _read_part(entry: dict[str, Any]) -> SitePart:
     guarantee = Guarantee(**entry["guarantee"]) if entry["guarantee"] else None
     return SitePart(**entry | {"guarantee": guarantee})
+
+
+def _check_digests(path: Path, backbone: str, parts: tuple[SitePart, ...]) -> None:
+    """Refuse what is no SHA-256: a part that is written otherwise would be counted twice."""
+    named = [("the backbone", backbone)]
+    for number, part in enumerate(parts, 1):
+        named += [(f"part {number}", part.identity), (f"the run of part {number}", part.run_digest)]
+    for what, digest in named:
+        if not is_sha256(digest):
+            raise BadInput(
+                f"{path}: expected the digest of {what}, 64 digits of 0-9 and a-f, got {str(digest)[:70]!r}. Ask the "
+                "site for another export."
+            )
 
 
 def _check_shapes(path: Path, sums: Sums) -> None:

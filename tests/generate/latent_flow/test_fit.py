@@ -15,6 +15,7 @@ from curation.snapshots.folder import SnapshotFolder
 from generate.card import read_card, weights_digest
 from generate.latent_flow.fit import fit_generator
 from generate.latent_flow.recipe import FitRecipe
+from generate.registry import check_generator
 from generate.sample import load_pipeline
 from tests.generate.folders import CLASSES, tiny_recipe, write_folder
 from tests.processes import fork
@@ -98,8 +99,11 @@ def test_a_fit_stopped_midway_resumes_to_equal_weights(
     with pytest.raises(KilledError):
         fit_generator(folder, tiny_recipe(), tmp_path / "out", stop)
     assert not (tmp_path / "out" / "card.json").exists()
+    (tmp_path / "out" / "unet").mkdir()
+    (tmp_path / "out" / "unet" / ".tmp76grHd").write_bytes(b"half")  # of a process that was killed as it saved weights
     seen: list[FitProgress] = []
     fit_generator(folder, tiny_recipe(), tmp_path / "out", seen.append)
+    check_generator(tmp_path / "out")
     assert weights_digest(tmp_path / "out") == weights_digest(fitted)
     assert read_card(tmp_path / "out")["losses"] == read_card(fitted)["losses"]
     assert phase == "autoencoder" or all(progress.phase == "flow" for progress in seen)

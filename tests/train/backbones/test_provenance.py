@@ -84,8 +84,24 @@ def test_a_card_that_rounds_did_not_write_is_refused_in_one_line(tmp_path: Path,
         Seen.by_backbone(tmp_path, "other")
 
 
+@pytest.mark.parametrize("digest", ["A" * 64, "g" * 64, "a" * 63, 7])
+def test_a_card_whose_digests_would_equal_no_image_is_refused(tmp_path: Path, digest: object) -> None:
+    fitted_on = {"subjects": ["a"], "pixel_sha256": ["b" * 64, digest]}
+    (tmp_path / "card.json").write_text(json.dumps({"fitted_on": fitted_on}))
+    with pytest.raises(BadInput, match=r"card\.json: expected in pixel_sha256"):
+        Seen.by_backbone(tmp_path, "other")
+    for read in (Seen.of_entry, Seen.by_generator, lambda entry: Seen.by_lineage({"generators": [entry]})):
+        with pytest.raises(BadInput, match="expected in pixel_sha256"):
+            read(fitted_on)
+
+
+def test_a_card_with_a_text_in_place_of_a_list_of_subjects_is_refused() -> None:
+    with pytest.raises(BadInput, match="expected in subjects a list of texts, got 'vb-000001'"):
+        Seen.of_entry({"subjects": "vb-000001", "pixel_sha256": []})
+
+
 def test_a_card_that_lists_subjects_beside_public_web_counts_for_both(on_web: Path) -> None:
-    fitted_on = {"provenance": PUBLIC_WEB, "subjects": ["a"], "pixel_sha256": ["b"]}
+    fitted_on = {"provenance": PUBLIC_WEB, "subjects": ["a"], "pixel_sha256": ["b" * 64]}
     (on_web / "card.json").write_text(json.dumps({"fitted_on": fitted_on}))
     seen = seen_by_backbone(on_web, "mine")
-    assert (seen.subjects, seen.pixel_sha256, seen.public_web) == ({"a"}, {"b"}, ("backbone mine",))
+    assert (seen.subjects, seen.pixel_sha256, seen.public_web) == ({"a"}, {"b" * 64}, ("backbone mine",))

@@ -45,7 +45,7 @@ def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "mlp_ratio": 2}
     config = Dinov2Config(**sizes, image_size=32, patch_size=8, initializer_range=0.3)
     directory = save_backbone(tmp_path_factory.mktemp("teachers") / "teacher", AutoModel.from_config(config))
-    card = {"fitted_on": {"subjects": ["web-1", "web-2"], "pixel_sha256": ["ab"]}, "licence": "Apache-2.0"}
+    card = {"fitted_on": {"subjects": ["web-1", "web-2"], "pixel_sha256": ["ab" * 32]}, "licence": "Apache-2.0"}
     (directory / "card.json").write_text(json.dumps(card))
     return directory
 

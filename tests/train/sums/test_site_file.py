@@ -19,10 +19,22 @@ def test_a_damaged_or_foreign_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="cannot be read"):
         SiteSums.read(tmp_path / "x.sums")
     write_tensors(tmp_path / "y.sums", {"gram": np.ones((3, 3)), "cross": np.ones((2, 1))}, {
-        "format": FORMAT, "classes": ["a"], "backbone": {"digest": "d", "name": "n"}, "parts": [], "notices": [],
+        "format": FORMAT, "classes": ["a"], "backbone": {"digest": "d" * 64, "name": "n"}, "parts": [], "notices": [],
     })  # fmt: skip
     with pytest.raises(BadInput, match="finite numbers in double precision"):
         SiteSums.read(tmp_path / "y.sums")
+
+
+@pytest.mark.parametrize(
+    ("place", "what"), [("backbone", "the backbone"), ("identity", "part 1"), ("run", "the run of part 1")]
+)
+def test_a_file_with_a_digest_of_other_letters_is_refused(tmp_path: Path, place: str, what: str) -> None:
+    digests = {name: "a" * 64 for name in ("backbone", "identity", "run")} | {place: "g" * 64}
+    sums = Sums.of(np.eye(3), np.array([0, 1, 1]), np.ones(3), ("a", "b"))
+    part = SitePart(digests["identity"], "r", digests["run"], 3, 3)
+    SiteSums(sums, digests["backbone"], "n", (part,)).write(tmp_path / "x.sums")
+    with pytest.raises(BadInput, match=f"expected the digest of {what}, 64 digits of 0-9 and a-f, got 'ggg"):
+        SiteSums.read(tmp_path / "x.sums")
 
 
 @settings(max_examples=10, deadline=None)
