@@ -27,22 +27,33 @@ def facts_of_run(name: str, run: Any, folder: SnapshotFolder) -> dict[str, Any]:
     if before := run.card.get("continues"):
         facts["continues"] = f"{before['run']}: {before['images_added']} images added, "
         facts["continues"] += f"{before['images_already_in']} were in already and are not counted twice"
-    if tries := run.card["config"].get("tries"):
-        facts["chosen on validation"] = f"the best of {tries} tries: {_tuned_lines(run)}"
-    if shortage := run.card.get("out_of_memory"):
-        facts["memory was short"] = shortage
+    facts |= _fit_lines(run)
     if run.card.get("affected"):
         facts["withdrawals"] = run.card["affected"]
     return facts
+
+
+def _fit_lines(run: Any) -> dict[str, str]:
+    """What was special about the fit."""
+    lines = {}
+    if first := run.card.get("pretrained_on_synthetic"):
+        lines["synthetic images first"] = f"{first['images']} images in {first['steps']} steps"
+    if tries := run.card["config"].get("tries"):
+        lines["chosen on validation"] = f"the best of {tries} tries: {_tuned_lines(run)}"
+    if shortage := run.card.get("out_of_memory"):
+        lines["memory was short"] = shortage
+    return lines
 
 
 def _tuned_lines(run: Any) -> str:
     """The entries that a search chose."""
     from train.adaptation.tuning import read_tries
 
-    config = run.card["config"]
-    names = {name for attempt in read_tries(run.directory) for name in attempt["entries"]}
-    return ", ".join(f"{name} {config[name]:.3g}" for name in sorted(names) if name in config)
+    config, tries = run.card["config"], read_tries(run.directory)
+    names = {name for attempt in tries for name in attempt["entries"]}
+    numbers = ", ".join(f"{name} {config[name]:.3g}" for name in sorted(names) if name in config)
+    compared = len({attempt["search"] for attempt in tries}) > 1
+    return f"synthetic images {config.get('synthetic', 'mixed')}, {numbers}" if compared else numbers
 
 
 def _average_lines(card: dict[str, Any]) -> dict[str, str]:

@@ -48,7 +48,7 @@ AUTO = "auto"
     "(`--adaptation ridge`) and stays as it is; its backbone and settings are used.",
 )
 @adaptation_options(AUTO, also="; `auto` tries those that suit the number of images and keeps the best on validation")
-@training_options()
+@training_options(AUTO)
 @option_of("Search of settings")(
     "--tune",
     type=click.IntRange(2, 1_000),
@@ -109,6 +109,7 @@ def train(
     if picture is not None:
         _show_augmentation(project, str(snapshot_name), options["augment"], options["seed"], picture)
         return
+    compare_synthetic = _compares_synthetic(options, tune)
     if resume is None and continued is None:
         options["backbone"] = options["backbone"] or project.settings.train.backbone
         if options["adaptation"] == AUTO:
@@ -117,7 +118,7 @@ def train(
     request = _request(project, snapshot_name, resume, continued, name, allow_affected, options)
     if tune is not None:
         _refuse_tuned(request.config)
-        request = request.model_copy(update={"tune": tune})
+        request = request.model_copy(update={"tune": tune, "compare_synthetic": compare_synthetic})
     stale = stale_snapshots(project, [request.snapshot])
     folder = open_snapshot(project, request.snapshot)
     warn_of_mixed_scales(folder)
@@ -133,6 +134,18 @@ def train(
     emit(facts, as_json, title=f"run {request.name}")
     if not as_json:
         click.echo(f"measure it on the test subjects: rounds evaluate {request.name}")
+
+
+def _compares_synthetic(options: dict[str, Any], tune: int | None) -> bool:
+    """Whether each use of synthetic images is tried; the option is then left to the search."""
+    if options["synthetic"] != AUTO:
+        return False
+    if tune is None or options["synthetic_share"] is not None or options["adaptation"] == AUTO:
+        raise click.UsageError(
+            "--synthetic auto chooses use and share by trying: give --tune and one --adaptation, no --synthetic-share"
+        )
+    options["synthetic"] = "mixed"
+    return True
 
 
 def _show_augmentation(project: Project, snapshot: str, preset: str, seed: int, picture: Path) -> None:

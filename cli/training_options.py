@@ -21,9 +21,17 @@ BALANCES = {
 }
 
 
-def training_options(*, stops: bool = True) -> Callable[[C], C]:
-    """Give a command the settings of a fit, those of early stopping where its fits stop early."""
-    return with_options(*IMAGES, *OPTIMISER, *MEMORY, *(STOPPING if stops else ()))
+def training_options(*more: str, stops: bool = True) -> Callable[[C], C]:
+    """Give a command the settings of a fit, those of early stopping where its fits stop early.
+
+    `more` are ways to use synthetic images beside those of the configuration.
+    """
+    use = images(
+        "--synthetic", type=click.Choice(["mixed", "weighted", "pretrain", *more]), default="mixed", show_default=True,
+        help="How synthetic images are used: drawn among the real ones, weighted in the loss, or seen first and then "
+        f"the real ones alone{'; auto tries each, with --tune' if more else ''}.",
+    )  # fmt: skip
+    return with_options(*IMAGES, use, SHARE_OF_SYNTHETIC, *OPTIMISER, *MEMORY, *(STOPPING if stops else ()))
 
 
 def training_values(options: dict[str, Any]) -> dict[str, Any]:
@@ -57,6 +65,11 @@ IMAGES = (
         help="Let classes count alike, or by the class weights of the snapshot: by how often an image is drawn, or in "
         "the loss. Validation is weighted the same.",
     ),
+)  # fmt: skip
+SHARE_OF_SYNTHETIC = images(
+    "--synthetic-share", type=Real(0, 1, min_open=True, max_open=True),
+    help="What they are given: of the images drawn, the weight in the loss, or the steps. Default: as their weights in "
+    "the snapshot say, and half of the steps.",
 )  # fmt: skip
 OPTIMISER = (
     optimiser(

@@ -97,3 +97,16 @@ def test_the_best_of_several_tries_becomes_the_run(curated: Project, backbone: P
     assert json.loads(run(curated, "run", "list", "--json"))[0]["status"] == "ready"
     result = CliRunner().invoke(rounds, ["--project", str(curated.root), *command, "--learning-rate", "0.1"])
     assert "--tune chooses learning_rate: leave it out" in result.output
+
+
+def test_each_use_of_synthetic_images_is_tried_and_the_best_becomes_the_run(curated: Project, backbone: Path) -> None:
+    run(curated, "snapshot", "build", "raw", "--synthetic", "raw", "--allow-unknown-provenance")
+    command = [word.replace("real", "raw") for word in train_command(backbone, "--synthetic", "auto", "--json")]
+    facts = json.loads(run(curated, *command, "--tune", "2"))
+    assert facts["chosen on validation"].startswith("the best of 6 tries: synthetic images ")
+    tries = sorted(path.stem for path in (curated.root / "runs/mine/tries").glob("*-0*.json"))
+    assert tries == ["mixed-000", "mixed-001", "pretrain-000", "pretrain-001", "weighted-000", "weighted-001"]
+    result = CliRunner().invoke(rounds, ["--project", str(curated.root), *command])
+    assert "--synthetic auto chooses use and share by trying: give --tune" in result.output
+    with pytest.raises(BadInput, match="snapshot 'real' has no synthetic training images"):
+        run(curated, *train_command(backbone, "--synthetic", "pretrain", "--name", "other"))

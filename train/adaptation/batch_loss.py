@@ -32,7 +32,7 @@ class BatchLoss:
         self.device = next(model.parameters()).device
         self.portions = config.accumulation
         shares = sampling_probabilities(train, config.class_balanced)
-        in_loss = config.weighting == "loss"
+        in_loss = config.weighting == "loss" or config.synthetic == "weighted"
         self.probabilities = torch.full_like(shares, 1 / len(shares)) if in_loss else shares
         self.loss_weights = shares.float() * len(shares) if in_loss else None
         self.autocast_type = autocast_type(config.precision, self.device.type)
@@ -83,7 +83,7 @@ class BatchLoss:
         targets = torch.from_numpy(self.train.labels)[chosen]
         if config.mix == "none" and self.loss_weights is None:
             return inputs, targets
-        shares = one_hot(targets, int(self.train.labels.max()) + 1).float()
+        shares = one_hot(targets, self._num_classes()).float()
         if self.loss_weights is not None:
             shares = shares * self.loss_weights[chosen][:, None]
         if config.mix == "none":
@@ -92,6 +92,10 @@ class BatchLoss:
 
     def _inputs(self, indexes: NDArray[np.int64], generator: torch.Generator) -> Tensor:
         return self.train.views(indexes, generator) if self.train.views else self.train.inputs(indexes)
+
+    def _num_classes(self) -> int:
+        weights = self.train.class_weights
+        return int(self.train.labels.max()) + 1 if weights is None else len(weights)
 
     def _loss(self, inputs: Tensor, targets: Tensor) -> Tensor:
         with torch.autocast(self.device.type, self.autocast_type, enabled=self.autocast_type is not None):

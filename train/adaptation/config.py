@@ -87,6 +87,8 @@ class AdaptationConfig(TrainingSettings):
         unusable = [name for name in self.changed() if name in NEED_STEPS]
         if not self.method.row.takes_steps and unusable:
             raise ValueError(f"{', '.join(unusable)}: for fits that go step by step; {self.method.kind} takes no steps")
+        if self.method.row.summed and self.synthetic_share is not None:
+            raise ValueError(f"synthetic_share: {self.method.kind} sums every image by its own weight")
         if self.accumulation > self.batch_size:
             raise ValueError(f"accumulation: expected at most the {self.batch_size} images of a batch")
         return self

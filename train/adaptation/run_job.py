@@ -16,6 +16,7 @@ from train.adaptation.adapt import RunResult, adapt
 from train.adaptation.config import AdaptationConfig
 from train.adaptation.records import close_run, fail_run, find_open_run, open_run
 from train.adaptation.run_request import RunRequest, check_run
+from train.adaptation.synthetic_use import check_synthetic
 from train.adaptation.tuning import make_searches, tune
 from train.backbones.load import load_version
 from train.features.feature_cache import FeatureCache
@@ -48,7 +49,8 @@ def _tune(project: Project, request: RunRequest, report: OnProgress, say: Callab
     with project.database.read() as session:
         _, withdrawals = check_run(session, request, project.root)
     folder, out = open_snapshot(project, request.snapshot), project.directory("runs") / request.name
-    searches = make_searches(folder, request.config)
+    check_synthetic(folder, request.config, compared=request.compare_synthetic)
+    searches = make_searches(folder, request.config, compare_synthetic=request.compare_synthetic)
     shared = None
     if request.config.method.row.frozen_encoder:
         version = load_version(request.config.backbone, out, None, choose_device())
@@ -73,7 +75,7 @@ def _tune(project: Project, request: RunRequest, report: OnProgress, say: Callab
         return run.metrics
 
     config = tune(searches, request.tune, out, folder.digest, report, fit)
-    return request.model_copy(update={"config": config, "tune": 0})
+    return request.model_copy(update={"config": config, "tune": 0, "compare_synthetic": False})
 
 
 def _train_run(
@@ -87,6 +89,7 @@ def _train_run(
         snapshot, withdrawals = check_run(session, request, project.root)
         find_open_run(session, request.name, snapshot, request.config)
 
+    check_synthetic(open_snapshot(project, request.snapshot), request.config, compared=False)
     directory = project.directory("runs") / request.name
 
     def open_row() -> None:

@@ -27,6 +27,7 @@ class RunRequest(FrozenRequest):
     config: AdaptationConfig = AdaptationConfig()
     allow_affected: bool = Field(default=False, description="use what descends from a withdrawn subject")
     tune: int = Field(default=0, ge=0, le=1_000, description="settings to try on validation first; 0: those of config")
+    compare_synthetic: bool = Field(default=False, description="try as often with each use of synthetic images")
 
 
 def check_run(session: Session, request: RunRequest, near: Path) -> tuple[Snapshot, list[str]]:

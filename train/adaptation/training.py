@@ -20,6 +20,7 @@ from train.adaptation.methods.closed_heads import fit_closed_head, logistic
 from train.adaptation.methods.implementation import find_implementation
 from train.adaptation.model import AdaptedModel, StandardizedHead
 from train.adaptation.solved import solve_head
+from train.adaptation.synthetic_use import fit_by_use, weigh_synthetic
 from train.augmentation.presets import NONE
 from train.backbones.load import Backbone
 from train.backbones.names import portable_name
@@ -72,12 +73,16 @@ def _train_head(
         return _examples(folder, rows, lambda chosen: features[chosen])
 
     train_rows, validation_rows = folder.rows("train"), folder.rows("validation")
-    train = examples(train_rows)
+    is_synthetic = np.array([row.origin == "synthetic" for row in train_rows], bool)
+    train = weigh_synthetic(examples(train_rows), is_synthetic, config)
     head = StandardizedHead.fitted(train.inputs(np.arange(len(train_rows))), len(folder.classes))
     head.to(backbone.device)
     validation = measured_as_trained(examples(validation_rows), config) if validation_rows else None
-    history = implementation.fit(head, FitTask(train, validation, config, on_progress, checkpoint))
-    return AdaptedModel(backbone, head), history
+
+    def fit(chosen: Examples, settings: AdaptationConfig, at: Checkpoint) -> History:
+        return implementation.fit(head, FitTask(chosen, validation, settings, on_progress, at))
+
+    return AdaptedModel(backbone, head), fit_by_use(fit, train, is_synthetic, config, checkpoint)
 
 
 def _train_encoder(
@@ -105,15 +110,20 @@ def _train_encoder(
         backbone.model.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
     adapted = implementation.prepare(backbone, config.method, name)
     model = AdaptedModel(adapted, head).to(backbone.device)
-    train = replace(examples(train_rows, pixels), views=make_views(folder, pixels, backbone, config))
+    is_synthetic = np.array([row.origin == "synthetic" for row in train_rows], bool)
+    train = weigh_synthetic(examples(train_rows, pixels), is_synthetic, config)
+    train = replace(train, views=make_views(folder, pixels, backbone, config))
     validation = None
     if validation_rows:
         validation = measured_as_trained(examples(validation_rows, folder.pixels(validation_rows)), config)
 
-    def fit(settings: AdaptationConfig, at: Checkpoint) -> History:
-        return implementation.fit(model, FitTask(train, validation, settings, on_progress, at))
+    def fit(chosen: Examples, settings: AdaptationConfig, at: Checkpoint) -> History:
+        return implementation.fit(model, FitTask(chosen, validation, settings, on_progress, at))
 
-    history = fit_and_average(fit, model, validation, config, checkpoint)
+    def fit_once(settings: AdaptationConfig, at: Checkpoint) -> History:
+        return fit_by_use(fit, train, is_synthetic, settings, at)
+
+    history = fit_and_average(fit_once, model, validation, config, checkpoint)
     return model, replace(history, facts=start | history.facts)
 
 

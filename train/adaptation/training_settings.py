@@ -16,7 +16,8 @@ NEED_MOVING_WEIGHTS = (  # what needs weights of the encoder that move
     "start", "interpolate", "soup", "augment", "mix", "gradient_checkpointing", "precision",
 )  # fmt: skip
 NEED_STEPS = (  # what needs a fit that goes step by step
-    "weighting", "accumulation", "max_gradient_norm", "schedule", "ema_decay", "patience_epochs", "min_epochs",
+    "synthetic", "weighting", "accumulation", "max_gradient_norm", "schedule", "ema_decay", "patience_epochs",
+    "min_epochs",
 )  # fmt: skip
 
 
@@ -59,6 +60,17 @@ class TrainingSettings(FrozenRequest):
         default=None, ge=1, description="epochs without a better validation loss before stopping, in place of patience"
     )
     min_epochs: int = Field(default=0, ge=0, description="epochs before early stopping begins")
+    synthetic: Literal["mixed", "weighted", "pretrain"] = Field(
+        default="mixed",
+        description="how synthetic images are used: drawn among real ones, weighted in the loss, or seen before them",
+    )
+    synthetic_share: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="what synthetic images are given: of the images drawn, of the loss, or of the steps; unset: as "
+        "their weights say, and half of the steps",
+    )
     tries: int = Field(default=0, ge=0, description="settings that were tried on validation before these were taken")
 
     @field_validator("augment")

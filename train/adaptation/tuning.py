@@ -21,7 +21,7 @@ from curation.progress import OnProgress, within_step
 from curation.snapshots.folder import SnapshotFolder
 from train.adaptation.config import AdaptationConfig
 from train.adaptation.rows.row import NumberRange
-from train.adaptation.search_space import Search, space_of
+from train.adaptation.search_space import SHARES, Search, space_of
 
 TRIES = "tries"
 FitTry = Callable[[AdaptationConfig, Path, OnProgress], Mapping[str, float]]  # to metrics on validation
@@ -37,8 +37,13 @@ class Try:
     failed: str | None = None
 
 
-def make_searches(folder: SnapshotFolder, config: AdaptationConfig) -> dict[str, Search]:
-    """Make the search for a method; raises BadInput where there is nothing to search or to choose by."""
+def make_searches(
+    folder: SnapshotFolder, config: AdaptationConfig, *, compare_synthetic: bool = False
+) -> dict[str, Search]:
+    """Make the search for a method, or one for each use of synthetic images.
+
+    Raises BadInput where there is nothing to search or to choose by.
+    """
     if not folder.rows("validation"):
         raise BadInput(
             f"--tune chooses on validation images, and snapshot {folder.name!r} has none. Build one with a validation "
@@ -47,6 +52,12 @@ def make_searches(folder: SnapshotFolder, config: AdaptationConfig) -> dict[str,
     space = space_of(config)
     if not space:
         raise BadInput(f"{config.method.kind} finds its settings on validation by itself. Leave out --tune.")
+    if compare_synthetic:
+        with_share = {**space, "synthetic_share": SHARES}
+        return {
+            use: Search(config.model_copy(update={"synthetic": use}), with_share)
+            for use in ("mixed", "weighted", "pretrain")
+        }
     return {"settings": Search(config, space)}
 
 
