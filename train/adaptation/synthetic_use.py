@@ -1,4 +1,4 @@
-"""How the synthetic images of a snapshot are used: mixed with real ones, weighted in the loss, or seen first.
+"""How synthetic images are used: mixed with real ones, weighted in the loss, or seen before them.
 
 `share` is what is given to them: of the images drawn, of the weight in the loss, or of the steps.
 """
