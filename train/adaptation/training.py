@@ -47,9 +47,10 @@ def train(
         return _train_encoder(folder, config, cache, on_progress, checkpoint)
 
 
-def _examples(
+def make_examples(
     folder: SnapshotFolder, rows: Sequence[SnapshotRow], inputs: Callable[[NDArray[np.int64]], Tensor]
 ) -> Examples:
+    """Make examples of rows of a snapshot, with the weights of its images and classes."""
     weights = np.array([row.weight for row in rows], dtype=np.float64)
     by_class = folder.manifest.get("recipe", {}).get("weights", {}).get("classes", {})
     class_weights = np.array([by_class.get(name, 1.0) for name in folder.classes], dtype=np.float64)
@@ -70,7 +71,7 @@ def _train_head(
 
     def examples(rows: Sequence[SnapshotRow]) -> Examples:
         features = torch.from_numpy(cache.of(folder, rows, on_progress))
-        return _examples(folder, rows, lambda chosen: features[chosen])
+        return make_examples(folder, rows, lambda chosen: features[chosen])
 
     train_rows, validation_rows = folder.rows("train"), folder.rows("validation")
     is_synthetic = np.array([row.origin == "synthetic" for row in train_rows], bool)
@@ -96,7 +97,7 @@ def _train_encoder(
     backbone = cache.backbone
 
     def examples(rows: Sequence[SnapshotRow], images: Pixels) -> Examples:
-        return _examples(folder, rows, lambda chosen: backbone.preprocessing(images[chosen]))
+        return make_examples(folder, rows, lambda chosen: backbone.preprocessing(images[chosen]))
 
     train_rows, validation_rows = folder.rows("train"), folder.rows("validation")
     pixels: Pixels = folder.pixels(train_rows)
@@ -151,7 +152,7 @@ def _start_from_probe(
 
     def examples(rows: Sequence[SnapshotRow]) -> Examples:
         features = torch.from_numpy(cache.of(folder, rows, on_progress))
-        return _examples(folder, rows, lambda chosen: features[chosen])
+        return make_examples(folder, rows, lambda chosen: features[chosen])
 
     validation_rows = folder.rows("validation")
     validation = measured_as_trained(examples(validation_rows), config) if validation_rows else None

@@ -13,8 +13,9 @@ from curation.tables.training import Evaluation, Run
 def record_opening(
     session: Session, chain: Chain, now: datetime, reader_kind: str, row_id: int, split: Split, **more: int
 ) -> None:
-    """Record that a held-out split is about to be read; `reader_kind` is `run` or `study`.
+    """Record that a held-out split is about to be read.
 
+    `reader_kind` is `run` or `study`; a bake-off, which has no row, reads as the `snapshot` that it is on.
     `more` names the snapshot where it is not the reader's own.
     """
     kind = "test.opened" if split == Split.TEST else "validation.read"
