@@ -22,6 +22,7 @@ from screening.features.descriptors import Descriptors, pixel_fact_file, split_p
 from screening.features.feature_file import FeatureFile
 from train.backbones.load import Backbone
 from train.features.feature_cache import FeatureCache
+from train.features.grid_file import stored_grids
 from train.fitting.device import choose_device
 
 FIRST_SUBJECT = 200_000
@@ -52,11 +53,13 @@ class Kept:
 
     def described(self, eye: Backbone, pixels: Pixels, labels: Sequence[str | None]) -> Descriptors:
         """Images as the checks see them."""
-        digests = [image.file_sha256 for image in self.put(pixels)]
+        images = self.put(pixels)
+        digests = [image.file_sha256 for image in images]
+        grid = stored_grids(eye, self.directory, self.store, images, silent)
         measured, prints = split_pixel_facts(pixel_fact_file(self.directory).features(self.store, digests, silent))
         looks = FeatureFile(self.directory, "appearance-1", WIDTH, appearance)
         spectra, levels = split_appearance(looks.features(self.store, digests, silent))
-        return Descriptors(self.features(eye, pixels), measured, prints, spectra, levels, list(labels))
+        return Descriptors(self.features(eye, pixels), grid, measured, prints, spectra, levels, list(labels))
 
 
 def read_data(options: argparse.Namespace) -> list[Data]:

@@ -29,6 +29,7 @@ from screening.checks.label_agreement import LabelProbe
 from screening.error_rates.tally import VerdictCounts
 from screening.features.appearance import appearance
 from screening.features.descriptors import Floats, pixel_fact_file
+from train.backbones.grid import features_with_grid
 from train.backbones.load import Backbone
 from train.evaluation.intervals import draw_bootstrap_weights
 from train.evaluation.metrics import auroc
@@ -156,7 +157,10 @@ def cost(judged: Judged) -> dict[str, float]:
     pixels, labels = judged.part.pixels[:TIMED_IMAGES], judged.labels[:TIMED_IMAGES]
     described = judged.kept.described(judged.eye, pixels, labels)
     fitted = judged.references.fitted
-    works: dict[str, Callable[[], object]] = {"forward pass": lambda: judged.eye.features(pixels)}
+    works: dict[str, Callable[[], object]] = {
+        "forward pass": lambda: judged.eye.features(pixels),
+        "forward pass with grid": lambda: features_with_grid(judged.eye, pixels),
+    }
     works |= {
         name: lambda check=check: check.values(described)  # type: ignore[misc]
         for name, check in fitted.items()

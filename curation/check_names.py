@@ -26,7 +26,7 @@ CHECK_MEANS = {
     "noise": "fine grain in the tissue (median second difference)",
     "power_spectrum": "distance to the fifth nearest real spectrum; more fine detail than real counts, less does not",
     "intensity_histogram": "grey levels against those of the fifth nearest real image (Wasserstein distance)",
-    "manifold": "feature distance to the fifth nearest training image of the class; training images lie at about 1",
+    "manifold": "distance to the nearest training images of the class, by features; training images lie at about 1",
     "label_agreement": "how likely the class asked for is to a small classifier, the probe; low is strange",
     "near_copy": "feature distance to the nearest training image; low is suspect",
     "near_copy_pixels": "distance of the images once registered, without fine detail or with it; low is suspect",

@@ -47,7 +47,7 @@ from train.backbones.provenance import backbone_facts
 
 CHUNK = 1_000
 # Raised whenever equal images could get another verdict: part of what makes a screening the same one.
-METHOD = "screening/9"
+METHOD = "screening/10"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +112,7 @@ def screen_batch(
     add_earlier(twins, below, checks)
     parameters = {
         **_basis(inputs, backbone),
+        "manifold_sees": "parts" if train.grid.shape[1] else "whole images",
         **_of_checks(references, thresholds, validation, real, inputs),
         **{name: gate.as_json() for name, gate in copies.gates.items()},
         "validation_copies_of_training": copies.validation_copies,

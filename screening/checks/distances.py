@@ -1,6 +1,6 @@
-"""Distances of an image to its nearest real training images: by spectrum, grey levels, and features.
+"""Distances of an image to its nearest real training images: by spectrum, grey levels, grids.
 
-The k-th nearest and not the mean of all: a cohort of two scanners has two kinds of image, and none like their mean.
+The nearest ones and not the mean of all: a cohort of two scanners has two kinds of image, and none like their mean.
 """
 
 from collections import Counter
@@ -93,10 +93,11 @@ class LevelsDistance:
 
 @dataclass(frozen=True)
 class ManifoldDistance:
-    """The feature distance to the fifth nearest training image of the class; training images lie at about 1.
+    """The distance of grids to the nearest training image of the class; training images lie at about 1.
 
-    `typical` is the median distance of a training image of the class to its own fifth nearest: classes vary by
-    different amounts, and one limit serves all. It is 1 for a class whose images are all alike.
+    Features stand in for grids where a backbone has none. `typical` is the median distance of a training image of the
+    class to its own nearest: classes vary by different amounts, and one limit serves all. It is 1 for a class whose
+    images are all alike. The nearest alone: with parts of images no neighbourhood is dense (docs/decisions.md).
     """
 
     by_class: dict[str, Features]
@@ -106,11 +107,12 @@ class ManifoldDistance:
     def fit(cls, train: Descriptors, subjects: Sequence[int]) -> Self:
         """Fit each class; one with fewer than 20 training images has no manifold."""
         classes = np.array([label or "" for label in train.labels])
-        by_class = {name: train.features[classes == name] for name in classes_with_manifold(train.labels)}
+        vectors = _vectors_with_place(train)
+        by_class = {name: vectors[classes == name] for name in classes_with_manifold(train.labels)}
         typical = {}
-        for name, class_features in by_class.items():
-            sampled = class_features[sample(len(class_features), MOST_REFERENCES)]
-            median = float(np.median(nearest(sampled, sampled, k=K, skip_self=True).distances[:, K - 1]))
+        for name, of_class in by_class.items():
+            sampled = of_class[sample(len(of_class), MOST_REFERENCES)]
+            median = float(np.median(nearest(sampled, sampled, k=1, skip_self=True).distances))
             typical[name] = float(f"{median:.6g}") if median > NO_DISTANCE else 1.0
         return cls(by_class, typical)
 
@@ -118,12 +120,18 @@ class ManifoldDistance:
         """(N,) distances; NaN where the class has no manifold."""
         classes = np.array([label or "" for label in images.labels])
         distances = np.full(len(classes), np.nan)
-        for name, class_features in self.by_class.items():
+        vectors = _vectors_with_place(images)
+        for name, class_vectors in self.by_class.items():
             of_class = classes == name
             if of_class.any():
-                fifth = nearest(images.features[of_class], class_features, k=K).distances[:, K - 1]
-                distances[of_class] = fifth / self.typical[name]
+                of_nearest = nearest(vectors[of_class], class_vectors, k=1).distances[:, 0]
+                distances[of_class] = of_nearest / self.typical[name]
         return distances
+
+
+def _vectors_with_place(images: Descriptors) -> Features:
+    """The grids of images, or their features where the backbone has no grid."""
+    return images.grid if images.grid.shape[1] else images.features
 
 
 def classes_with_manifold(labels: Sequence[str | None]) -> list[str]:

@@ -18,8 +18,10 @@ from screening.features.appearance import appearance, split_appearance
 from screening.features.feature_file import FeatureFile
 from screening.features.neighbours import Features
 from screening.features.technical import MEASURES, technical_measures
+from train.backbones.grid import features_with_grid
 from train.backbones.load import Backbone
 from train.features.feature_cache import FeatureCache, ImageDigests
+from train.features.grid_file import stored_grids
 
 Floats = NDArray[np.floating[Any]]
 
@@ -29,6 +31,7 @@ class Descriptors:
     """Descriptors of N images, row by row; a label is the one class asked for, or of a real image, or None."""
 
     features: Features
+    grid: Features  # of the backbone too, with place; (N, 0) where it has none
     measures: Floats
     prints: Features
     spectra: Floats
@@ -41,12 +44,13 @@ class Descriptors:
         spectra, levels = split_appearance(appearance(pixels))
         # As float32, which is what a feature file keeps of stored images.
         measured = technical_measures(pixels).astype(np.float32)
-        return cls(backbone.features(pixels), measured, fingerprints(pixels), spectra, levels, list(labels))
+        features, grid = features_with_grid(backbone, pixels)
+        return cls(features, grid, measured, fingerprints(pixels), spectra, levels, list(labels))
 
     def rows(self, which: Floats | Sequence[int]) -> "Descriptors":
         """Descriptors of some images, by positions or by a mask."""
         positions = np.arange(len(self.labels))[which]
-        columns = (self.features, self.measures, self.prints, self.spectra, self.levels)
+        columns = (self.features, self.grid, self.measures, self.prints, self.spectra, self.levels)
         labels = [self.labels[position] for position in positions]
         return Descriptors(*(column[positions] for column in columns), labels)
 
@@ -76,10 +80,11 @@ class DescriptorFiles:
     ) -> Descriptors:
         """Descriptors of stored images, in the order asked."""
         digests = [image.file_sha256 for image in images]
+        grid = stored_grids(self.of_features.backbone, self.of_pixels.directory, self.project.store, images, report)
         features = self.of_features.of_stored(self.project.store, images, report)
         measured, prints = split_pixel_facts(self.of_pixels.features(self.project.store, digests, report))
         spectra, levels = split_appearance(self.of_appearance.features(self.project.store, digests, report))
-        return Descriptors(features, measured, prints, spectra, levels, list(labels))
+        return Descriptors(features, grid, measured, prints, spectra, levels, list(labels))
 
     def prints(self, digests: Sequence[str], report: OnProgress) -> Features:
         """Fingerprints of stored images, in the order asked."""

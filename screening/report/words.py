@@ -11,6 +11,11 @@ PLOTS_MEAN = (
     "subject than to any other."
 )
 
+SEES = {
+    "parts": "each of 4 x 4 parts of an image with the same part of training images",
+    "whole images": "whole images, since this backbone keeps no map of places",
+}
+
 
 def screening_basis(parameters: dict[str, Any]) -> list[tuple[str, str]]:
     """The basis of the verdicts as lines of a name and a text."""
@@ -30,6 +35,8 @@ def screening_basis(parameters: dict[str, Any]) -> list[tuple[str, str]]:
         ),
         ("Earlier images", f"{parameters.get('earlier_images', 0)} of {parameters.get('earlier_batches', 0)} batches"),
     ]
+    if "manifold_sees" in parameters:
+        lines.append((f"Compared for “{check_name('manifold')}”", SEES[parameters["manifold_sees"]]))
     if flags:
         lines.append(("False alarms", describe_false_alarms(flags)))
     return lines

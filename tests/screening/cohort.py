@@ -32,7 +32,7 @@ def person(number: int) -> Pixels:
 def described(labels: Sequence[str | None] | None = None, **columns: np.ndarray) -> Descriptors:
     """Descriptors of which only these columns are filled: what one check reads."""
     count = len(next(iter(columns.values())))
-    empty = dict.fromkeys(("features", "measures", "prints", "spectra", "levels"), np.zeros((count, 0)))
+    empty = dict.fromkeys(("features", "grid", "measures", "prints", "spectra", "levels"), np.zeros((count, 0)))
     return Descriptors(**(empty | columns), labels=list(labels or [None] * count))
 
 

@@ -14,6 +14,7 @@ from curation.project import Project
 from curation.tables.generation import Batch, ScreenedImage, Screening, ScreeningCheck, ScreeningVerdict
 from curation.tables.images import BuildStatus, Image, Origin, Split, Subject
 from curation.tables.operations import Event
+from screening.report.words import SEES, screening_basis
 from screening.run import run_screening_job, screen_batch
 from tests.rows import NOW, add_image, add_import
 from tests.screening.cohort import TRAIN, add_cohort, add_drawn, add_person, person
@@ -129,6 +130,10 @@ def test_thresholds_and_what_they_are_worth_are_kept_with_the_screening(
         kept = session.scalars(select(Screening).where(Screening.batch_id == batch_id)).one().parameters
         thresholds = set(session.scalars(select(ScreeningCheck.threshold)))
     assert (kept["real_training_images"], kept["real_validation_images"]) == (60, 48)
+    assert (kept["method"], kept["manifold_sees"]) == ("screening/10", "parts")
+    assert ("Compared for “unlike its class”", SEES["parts"]) in screening_basis(kept)
+    del kept["manifold_sees"]  # a screening of an earlier release
+    assert "parts of an image" not in str(screening_basis(kept))
     for gate in ("near_copy", "near_copy_pixels"):
         assert kept[gate]["tuned_on"] == kept[gate]["measured_on"] == 48
         # 24 images set a gate for the other 24, so each of its thresholds is their smallest value.

@@ -19,11 +19,14 @@ def is_asked_to_interpolate(model: torch.nn.Module) -> bool:
     return INTERPOLATION in inspect.signature(model.forward).parameters
 
 
-def run_model(model: torch.nn.Module, inputs: Tensor, is_asked: bool) -> Any:
-    """Run the model on inputs (N, C, h, w); at the size it was trained at nothing is interpolated."""
+def run_model(model: torch.nn.Module, inputs: Tensor, is_asked: bool, **options: bool) -> Any:
+    """Run the model on inputs (N, C, h, w); at the size it was trained at nothing is interpolated.
+
+    `options` go to the model: `output_hidden_states` keeps what each layer gave.
+    """
     if is_asked and not is_trained_at(model, tuple(inputs.shape[2:])):
-        return model(inputs, **{INTERPOLATION: True})
-    return model(inputs)
+        options[INTERPOLATION] = True
+    return model(inputs, **options)
 
 
 def is_trained_at(model: torch.nn.Module, size: tuple[int, ...]) -> bool:

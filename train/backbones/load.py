@@ -7,7 +7,7 @@ safetensors only, `trust_remote_code` off.
 
 import hashlib
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -234,25 +234,26 @@ class Backbone:
         digest = features_digest(self.directory, self.preprocessing, CLASS_TOKEN)
         return replace(self, digest=digest, pooling=CLASS_TOKEN, dimension=self.dimension // 2)
 
-    def features(self, pixels: Pixels) -> NDArray[np.float32]:
+    def features(self, pixels: Pixels, network: Callable[[Tensor], Tensor] | None = None) -> NDArray[np.float32]:
         """Features (N, D) float32 of images (N, H, W, C) uint8 or uint16, without gradients.
 
-        Those of stored images come from `train.features.feature_cache`, which computes them once.
+        Those of stored images come from `train.features.feature_cache`, which computes them once. `network` as in
+        `embed`.
         """
-        portions = range(0, len(pixels), self.rows_at_once)
-        batches = [self.embed(self.preprocessing(pixels[start : start + self.rows_at_once])) for start in portions]
+        portions = [pixels[start : start + self.rows_at_once] for start in range(0, len(pixels), self.rows_at_once)]
+        batches = [self.embed(self.preprocessing(portion), network) for portion in portions]
         return np.concatenate(batches) if batches else np.empty((0, self.dimension), np.float32)
 
-    def embed(self, inputs: Tensor) -> NDArray[np.float32]:
+    def embed(self, inputs: Tensor, network: Callable[[Tensor], Tensor] | None = None) -> NDArray[np.float32]:
         """Features (N, D) float32 of preprocessed inputs (N, C, h, w), without gradients.
 
         Every batch has one shape, so those of an image are equal to the last bit whichever images stand beside it.
-        Raises Diverged where they are no finite numbers.
+        `network` takes the place of `pooled`. Raises Diverged where the features are no finite numbers.
         """
         self.model.eval()
         with torch.inference_mode():
             pooled = [
-                in_fixed_rows(self.pooled, rows.to(self.device), rows=self.rows_at_once).float().cpu()
+                in_fixed_rows(network or self.pooled, rows.to(self.device), rows=self.rows_at_once).float().cpu()
                 for rows in inputs.split(self.rows_at_once)
             ]
         features: NDArray[np.float32] = torch.cat(pooled).numpy()

@@ -60,7 +60,7 @@ def choose_pooling(model: PreTrainedModel, hidden: Tensor) -> str:
     default = CLASS_AND_PATCHES if with_class_token else "tokens"
     expected = ([CLASS_TOKEN, CLASS_AND_PATCHES] if with_class_token else []) + list(STATISTICS)
     pooling = _check_pooling(model, default, expected)
-    return pooling if pooling == CLASS_TOKEN else f"{pooling}+{_count_before_patches(model, with_class_token)}"
+    return pooling if pooling == CLASS_TOKEN else f"{pooling}+{count_before_patches(model, with_class_token)}"
 
 
 def _check_pooling(model: PreTrainedModel, default: str, expected: list[str]) -> str:
@@ -104,10 +104,10 @@ def split_tokens(output: Any, model: torch.nn.Module) -> Tokens:
     if hidden.ndim == 4:
         return Tokens(None, hidden.flatten(2).transpose(1, 2))
     with_class_token = has_class_token(model)
-    patches = hidden[:, _count_before_patches(model, with_class_token) :]
+    patches = hidden[:, count_before_patches(model, with_class_token) :]
     return Tokens(hidden[:, 0] if with_class_token else None, patches)
 
 
-def _count_before_patches(model: Any, with_class_token: bool) -> int:
-    """Tokens before those of the patches: class token and registers."""
+def count_before_patches(model: Any, with_class_token: bool) -> int:
+    """Count the tokens before those of the patches: class token and registers."""
     return int(with_class_token) + int(getattr(model.config, "num_register_tokens", 0) or 0)
