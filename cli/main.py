@@ -62,7 +62,7 @@ COMMANDS = {  # the place of each command, and its line in `rounds --help`
     "adaptations": ("cli.adaptations:adaptations", "List every way to adapt a backbone."),
     "train": ("cli.train:train", "Adapt a backbone to a snapshot."),
     "bakeoff": ("cli.bakeoff:bakeoff", "Compare every way to adapt on one snapshot."),
-    "run": ("cli.run:run", "List, export and remove runs."),
+    "run": ("cli.run:run", "List, show, export and remove runs."),
     "predict": ("cli.predict:predict", "Predict the classes of pictures that stay outside the project."),
     "evaluate": ("cli.evaluate:evaluate", "Measure a run on held-out subjects."),
     "study": ("cli.study:study", "Compare training on real images with training on added synthetic ones."),

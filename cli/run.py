@@ -1,4 +1,4 @@
-"""`rounds run`: list, export and remove runs."""
+"""`rounds run`: list, show, export and remove runs."""
 
 from pathlib import Path
 from typing import Literal
@@ -18,7 +18,7 @@ from curation.tables.withdrawals import AffectedKind
 
 @click.group()
 def run() -> None:
-    """List, export and remove runs. `rounds train` makes a run, `rounds evaluate` measures it.
+    """List, show, export and remove runs. `rounds train` makes a run, `rounds evaluate` measures it.
 
     \b
     Example:
@@ -58,6 +58,52 @@ def list_command(project: Project, as_json: bool) -> None:
             for run in list_runs(session)
         ]
     emit(rows, as_json, title="runs")
+
+
+@run.command("show")
+@click.argument("name")
+@click.option(
+    "--plot",
+    type=LocalPath(dir_okay=False, path_type=Path),
+    metavar="OUT.png",
+    help="Draw the losses and the accuracy by step.",
+)
+@json_option
+@pass_project
+def show_command(project: Project, /, name: str, plot: Path | None, as_json: bool) -> None:
+    """Show a run: its state, its course so far, and what it was measured on.
+
+    A run that is being fitted, here or by a worker, adds a line to `curve.jsonl` in its folder at every evaluation.
+
+    \b
+    Example:
+      rounds run show first-lora-s0
+      rounds run show first-lora-s0 --plot curve.png
+    """
+    from train.adaptation.course import CourseOfRun
+    from train.adaptation.records import find_run
+
+    with project.database.read() as session:
+        row = find_run(session, name)
+        notes = affected_notes(session, AffectedKind.RUN)
+        facts = {
+            "run": name,
+            "status": state_of(session, project, now(), row),
+            "snapshot": session.get_one(Snapshot, row.snapshot_id).name,
+            "adaptation": row.config.get("adaptation"),
+            "validation": row.metrics,
+            "withdrawals": notes.get(row.id),
+        }
+    course = CourseOfRun.read(project.root / row.directory)
+    if plot is not None:
+        course.plot(f"{name}, {facts['status']}").savefig(plot, dpi=120)
+        facts["plot"] = str(plot)
+    if as_json:
+        emit({**facts, "curves": course.curves, "evaluations": course.evaluations}, as_json)
+        return
+    emit({key: value for key, value in (facts | course.evaluation_lines()).items() if value}, as_json, title="run")
+    for curve, points in course.curves.items():
+        emit(points, as_json, title=curve)
 
 
 @run.command("export")

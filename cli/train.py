@@ -1,7 +1,7 @@
 """`rounds train`: adapt foundation models."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 from click.core import ParameterSource
@@ -73,6 +73,14 @@ AUTO = "auto"
 @click.option(
     "--allow-affected", is_flag=True, help="Use what descends from a withdrawn subject. Every report says so."
 )
+@click.option(
+    "--log",
+    "logs",
+    multiple=True,
+    type=click.Choice(["tensorboard", "mlflow"]),
+    help="Also tell TensorBoard (event files in the run's folder) or MLflow (its file store mlruns in the project) the "
+    "settings, the curves while they grow, and the metrics. Repeatable. `rounds run show` needs neither.",
+)
 @queue_option("training")
 @json_option
 @pass_project
@@ -87,6 +95,7 @@ def train(
     picture: Path | None,
     tune: int | None,
     allow_affected: bool,
+    logs: tuple[Literal["tensorboard", "mlflow"], ...],
     queue: bool,
     as_json: bool,
     **options: Any,
@@ -113,9 +122,12 @@ def train(
     if resume is None and continued is None:
         options["backbone"] = options["backbone"] or project.settings.train.backbone
         if options["adaptation"] == AUTO:
+            if logs:
+                raise click.UsageError("--adaptation auto goes without --log: log the run that it chooses, by its name")
             _try_all(project, str(snapshot_name), name, allow_affected, queue, as_json, tune, options)
             return
     request = _request(project, snapshot_name, resume, continued, name, allow_affected, options)
+    request = request.model_copy(update={"log": logs})
     if tune is not None:
         _refuse_tuned(request.config)
         request = request.model_copy(update={"tune": tune, "compare_synthetic": compare_synthetic})
@@ -173,11 +185,13 @@ def _request(
     from train.adaptation.run_request import RunRequest, continue_run, resume_run
 
     if resume is not None:
-        refuse_beside_resume("allow_affected", "queue", "as_json")
+        refuse_beside_resume("allow_affected", "logs", "queue", "as_json")
         with project.database.read() as session:
             return resume_run(session, resume, allow_affected=allow_affected)
     if continued is not None:
-        refuse_beside("continued", "--continue RUN", "snapshot_name", "name", "allow_affected", "queue", "as_json")
+        refuse_beside(
+            "continued", "--continue RUN", "snapshot_name", "name", "allow_affected", "logs", "queue", "as_json"
+        )
         with project.database.read() as session:
             request = continue_run(session, project.root, continued, str(snapshot_name), name)
             return request.model_copy(update={"allow_affected": allow_affected})

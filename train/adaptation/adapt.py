@@ -23,6 +23,7 @@ from train.backbones.load import Backbone, load_version
 from train.backbones.provenance import describe_backbone, seen_by_backbone
 from train.features.feature_cache import FeatureCache
 from train.fitting.checkpoint import CHECKPOINTS, Checkpoint, remove_checkpoints
+from train.fitting.curve import remove_curves
 from train.fitting.device import choose_device
 from train.fitting.timing import OnEstimate
 
@@ -91,6 +92,7 @@ def adapt(
         model, history = train(folder, config, features, on_progress, checkpoint)
     except Diverged:
         remove_checkpoints(out)
+        remove_curves(out)
         with suppress(OSError):  # whatever else lies there is not of this fit
             out.rmdir()
         raise

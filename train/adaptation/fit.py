@@ -15,6 +15,7 @@ from train.adaptation.batch_loss import BatchLoss
 from train.adaptation.config import AdaptationConfig
 from train.adaptation.examples import Examples, evaluate_loss
 from train.fitting.checkpoint import Checkpoint
+from train.fitting.curve import add_point, curve_beside
 from train.fitting.device import choose_device
 from train.fitting.kept_weights import BestWeights, KeptWeights
 from train.fitting.phase import FitProgress, Phase
@@ -114,7 +115,10 @@ def train_model(
             return measures
         return measures | evaluate_loss(model, validation, batch_loss.images_at_once)
 
+    curve = curve_beside(task.checkpoint.path, "adaptation")
+
     def report(progress: FitProgress) -> None:
+        add_point(curve, progress.step, progress.measures)
         task.on_progress(progress.step, progress.steps, f"loss {progress.measures['train_loss']:.3f}")
 
     every = evaluate_every

@@ -14,6 +14,7 @@ from curation.requests import check_name
 from curation.snapshots.build import open_snapshot
 from train.adaptation.adapt import RunResult, adapt
 from train.adaptation.config import AdaptationConfig
+from train.adaptation.loggers import told_to_logs
 from train.adaptation.records import close_run, fail_run, find_open_run, open_run
 from train.adaptation.run_request import RunRequest, check_run
 from train.adaptation.synthetic_use import check_synthetic
@@ -97,18 +98,20 @@ def _train_run(
             snapshot, _ = check_run(session, request, project.root)
             open_run(session, now(), request.name, snapshot, request.config)
 
+    settings = request.config.model_dump(mode="json")
     try:
-        result = adapt(
-            open_snapshot(project, request.snapshot),
-            request.config,
-            directory,
-            report,
-            feature_directory=project.directory("embeddings"),
-            allow_affected=request.allow_affected,
-            also_affected=withdrawals,
-            on_checked=open_row,
-            on_estimate=tell_estimate("the run", report, say),
-        )
+        with told_to_logs(request.log, project.root, directory, settings, report) as told:
+            result = adapt(
+                open_snapshot(project, request.snapshot),
+                request.config,
+                directory,
+                told,
+                feature_directory=project.directory("embeddings"),
+                allow_affected=request.allow_affected,
+                also_affected=withdrawals,
+                on_checked=open_row,
+                on_estimate=tell_estimate("the run", told, say),
+            )
     except Diverged:
         with project.database.write() as session:
             fail_run(session, request.name)

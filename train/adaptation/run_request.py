@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from sqlalchemy.orm import Session
@@ -28,6 +29,7 @@ class RunRequest(FrozenRequest):
     allow_affected: bool = Field(default=False, description="use what descends from a withdrawn subject")
     tune: int = Field(default=0, ge=0, le=1_000, description="settings to try on validation first; 0: those of config")
     compare_synthetic: bool = Field(default=False, description="try as often with each use of synthetic images")
+    log: tuple[Literal["tensorboard", "mlflow"], ...] = Field(default=(), description="who is told its course")
 
 
 def check_run(session: Session, request: RunRequest, near: Path) -> tuple[Snapshot, list[str]]:
