@@ -14,6 +14,9 @@ def facts_of_run(name: str, run: Any, folder: SnapshotFolder) -> dict[str, Any]:
     facts |= _average_lines(run.card) | cost_lines(run.card["parameters"], run.cost)
     near = near_copies_of_folder(folder, "validation")
     facts |= {"near copies": near, "notice": run.card["notice"]}
+    without = sorted(set(folder.classes) - {row.label for row in folder.iter_rows("validation")})
+    if without and len(without) < len(folder.classes):
+        facts["validation has no"] = f"{', '.join(without)}: what validation chose is blind to that"
     if note := run.card["backbone"].get("preprocessing"):
         facts["preprocessing"] = note
     if run.card.get("mixed_scales"):

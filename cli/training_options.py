@@ -14,7 +14,7 @@ C = TypeVar("C", bound=Callable[..., Any])
 
 images, optimiser = option_of("Images in training"), option_of("The optimiser")
 memory, stopping = option_of("Memory and time"), option_of("Early stopping, on validation images")
-BALANCES = {
+BALANCES: dict[str, dict[str, Any]] = {
     "sampling": {"class_balanced": True},
     "loss": {"class_balanced": True, "weighting": "loss"},
     "none": {"class_balanced": False},

@@ -11,11 +11,15 @@ from PIL import Image
 from sqlalchemy import select
 
 from cli.main import rounds
+from cli.run_facts import facts_of_run
 from curation.errors import BadInput
+from curation.progress import silent
 from curation.project import Project
 from curation.tables.training import Run
 from tests.cli.curated import train_command
 from tests.cli.queueing import run
+from tests.train.snapshots import write_snapshot
+from train.adaptation.adapt import adapt
 from train.adaptation.config import AdaptationConfig
 
 
@@ -110,3 +114,16 @@ def test_each_use_of_synthetic_images_is_tried_and_the_best_becomes_the_run(cura
     assert "--synthetic auto chooses use and share by trying: give --tune" in result.output
     with pytest.raises(BadInput, match="snapshot 'real' has no synthetic training images"):
         run(curated, *train_command(backbone, "--synthetic", "pretrain", "--name", "other"))
+
+
+def test_a_class_that_validation_lacks_is_named(backbone: Path, tmp_path: Path) -> None:
+    folder = write_snapshot(tmp_path / "snapshot", {"train": 4, "validation": 4})
+    metadata = tmp_path / "snapshot/validation/metadata.jsonl"
+    lines = [line for line in metadata.read_text().splitlines() if '"label": "upper"' in line]
+    assert len(lines) == 4
+    metadata.write_text("\n".join(lines) + "\n")
+    settings = {"backbone": str(backbone), "steps": 2, "allow_unknown_provenance": True}
+    config = AdaptationConfig.checked(**settings, validation_weighting="training")
+    made = adapt(folder, config, tmp_path / "run", silent)
+    facts = facts_of_run("run", made, folder)
+    assert facts["validation has no"] == "lower: what validation chose is blind to that"

@@ -2,9 +2,7 @@
 
 from collections.abc import Callable
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, one_hot
 
@@ -48,18 +46,19 @@ class BatchLoss:
             self.probabilities, self.config.batch_size, replacement=True, generator=self.generator
         )
         inputs, targets = self._batch(chosen, step)
-        total = torch.zeros((), device=self.device)
-        starts = range(0, len(inputs), self.images_at_once)
-        for start in starts:
-            part = slice(start, start + self.images_at_once)
-            loss = self._loss(inputs[part], targets[part])
-            if len(starts) > 1:
-                loss = loss * (len(inputs[part]) / len(inputs))
-            if start != starts[-1]:
-                loss.backward()
-                total += loss.detach()
-        loss = loss + total if len(starts) > 1 else loss
+        loss = self._loss(inputs, targets) if self.portions == 1 else self._loss_of_portions(inputs, targets)
         return loss if self.penalty is None else loss + self.penalty()
+
+    def _loss_of_portions(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        """Compute gradients of all portions but the last, and return the loss, from which those of the last flow."""
+        total = torch.zeros((), device=self.device)
+        portions = list(zip(inputs.split(self.images_at_once), targets.split(self.images_at_once), strict=True))
+        for number, (some_inputs, some_targets) in enumerate(portions, start=1):
+            loss = self._loss(some_inputs, some_targets) * (len(some_inputs) / len(inputs))
+            total = total + (loss if number == len(portions) else loss.detach())
+            if number < len(portions):
+                loss.backward()
+        return total
 
     def halve(self, error: RuntimeError) -> None:
         """Take half as many images at once from here on; raises BadInput where it is one already."""
@@ -78,29 +77,29 @@ class BatchLoss:
         the number of the step alone.
         """
         config, indexes = self.config, chosen.numpy()
+        labels = torch.from_numpy(self.train.labels)[chosen]
+        if self.train.views is None and config.mix == "none":
+            return self.train.inputs(indexes), labels if self.loss_weights is None else self._shares(chosen, labels)
         generator = step_generator(config.seed, "augmentation", step)
-        inputs = self._inputs(indexes, generator)
-        targets = torch.from_numpy(self.train.labels)[chosen]
-        if config.mix == "none" and self.loss_weights is None:
-            return inputs, targets
-        shares = one_hot(targets, self._num_classes()).float()
-        if self.loss_weights is not None:
-            shares = shares * self.loss_weights[chosen][:, None]
-        if config.mix == "none":
-            return inputs, shares
-        return mix_batch(config.mix, config.mix_alpha, inputs, shares, generator)
+        inputs = self.train.views(indexes, generator) if self.train.views else self.train.inputs(indexes)
+        if config.mix != "none":
+            return mix_batch(config.mix, config.mix_alpha, inputs, self._shares(chosen, labels), generator)
+        return inputs, labels if self.loss_weights is None else self._shares(chosen, labels)
 
-    def _inputs(self, indexes: NDArray[np.int64], generator: torch.Generator) -> Tensor:
-        return self.train.views(indexes, generator) if self.train.views else self.train.inputs(indexes)
-
-    def _num_classes(self) -> int:
-        weights = self.train.class_weights
-        return int(self.train.labels.max()) + 1 if weights is None else len(weights)
+    def _shares(self, chosen: Tensor, labels: Tensor) -> Tensor:
+        """The shares of classes (B, n_classes), times the weights in the loss where there are any."""
+        class_weights = self.train.class_weights
+        num_classes = int(self.train.labels.max()) + 1 if class_weights is None else len(class_weights)
+        shares = one_hot(labels, num_classes).float()
+        return shares if self.loss_weights is None else shares * self.loss_weights[chosen][:, None]
 
     def _loss(self, inputs: Tensor, targets: Tensor) -> Tensor:
-        with torch.autocast(self.device.type, self.autocast_type, enabled=self.autocast_type is not None):
-            logits = self.model(inputs.to(self.device))
-        return cross_entropy(logits.float(), targets.to(self.device))
+        inputs, targets = inputs.to(self.device), targets.to(self.device)
+        if self.autocast_type is None:
+            return cross_entropy(self.model(inputs), targets)
+        with torch.autocast(self.device.type, self.autocast_type):
+            logits = self.model(inputs)
+        return cross_entropy(logits.float(), targets)
 
 
 def autocast_type(precision: str, device: str) -> torch.dtype | None:

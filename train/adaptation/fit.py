@@ -106,7 +106,7 @@ def train_model(
         generator=generator,
         max_gradient_norm=config.max_gradient_norm,
         remedy=f"Repeat with a lower --learning-rate than {rate:g}, under the same name.",
-        make_room=make_room,
+        make_room=None if config.method.row.frozen_encoder else make_room,
     )
 
     def evaluate(step: int) -> dict[str, float]:
