@@ -88,7 +88,11 @@ def merge_command(files: tuple[Path, ...], minus: tuple[Path, ...], out: Path, a
     merged = reduce(SiteSums.plus, map(SiteSums.read, files))
     merged = reduce(SiteSums.minus, map(SiteSums.read, minus), merged)
     merged.write(out)
-    emit({"file": str(out), **_facts(merged)}, as_json, title=f"{len(merged.parts)} parts")
+    emit(
+        {"file": str(out), **_facts(merged)},
+        as_json,
+        title="1 part" if len(merged.parts) == 1 else f"{len(merged.parts)} parts",
+    )
 
 
 @sums.command("show")

@@ -57,7 +57,7 @@ def _acceptance_row(row: Acceptance) -> str:
     return (
         f"<tr><th>{escape(readable(row.label))}<small>{by}</small></th>"
         f'<td class="r-plot"><div class="r-track"><i style="width:{share:.1f}%"></i><u style="{span}"></u></div></td>'
-        f'<td class="r-number">{share:.0f} %<small>{low:.0f} to {high:.0f}, n {row.share.n}</small>'
+        f'<td class="r-number">{share:.0f} %<small>{low:.0f} to {high:.0f}, n\u00a0{row.share.n}</small>'
         "</td></tr>"
     )
 

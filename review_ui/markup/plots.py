@@ -40,7 +40,7 @@ def dot_cells(share: Estimate, tone: str = "") -> str:
     dot = f'<u style="left:{low:.2f}%;width:{high - low:.2f}%"></u><b style="left:{value:.2f}%"></b>'
     return (
         f'<td class="r-plot"><div class="r-scale {tone}">{dot}</div></td>'
-        f'<td class="r-number">{value:.0f} %<small>{low:.0f} to {high:.0f}, n {share.n}</small></td>'
+        f'<td class="r-number">{value:.0f} %<small>{low:.0f} to {high:.0f}, n\u00a0{share.n}</small></td>'
     )
 
 
@@ -99,7 +99,7 @@ def _time_row(time: ReaderTime, top: float) -> str:
     return (
         f'<tr><th>{escape(time.reader)}</th><td class="r-plot"><div class="r-scale">{line}'
         f'<b style="left:{100 * time.median_s / top:.2f}%"></b></div></td>'
-        f'<td class="r-number">{time.median_s:.1f} s<small>{words}, n {time.n}</small></td></tr>'
+        f'<td class="r-number">{time.median_s:.1f} s<small>{words}, n\u00a0{time.n}</small></td></tr>'
     )
 
 

@@ -83,5 +83,5 @@ def _judged(line: AppliedRule) -> str:
     word = "excludes" if line.excluded else "holds"
     return (
         f'<td class="r-number" data-out="{"yes" if line.excluded else "no"}">{line.found.value:.2f}'
-        f"<small>{word}, n {line.found.n}</small></td>"
+        f"<small>{word}, n\u00a0{line.found.n}</small></td>"
     )

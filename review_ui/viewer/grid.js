@@ -173,6 +173,7 @@ class Grid extends MarkedPage {
     const refused = new Set(viewer.outbox.refused.map((entry) => entry.op_id));
     const said = last.filter((one) => !refused.has(one.opId));
     const undos = said.map(({ opId }) => ({ kind: "undo", op_id: randomHex(), body: { voids_op_id: opId } }));
+    undos.forEach((undo, index) => viewer.undone.set(undo.op_id, said[index].item.key));
     viewer.outbox.addAll(viewer.worklist.id, "grid", undos).catch((error) => viewer.unkept(error));
     for (const { item } of said.reverse()) viewer.queue.putBack(item);
     Object.assign(this, { page: null, pinned: said.length || null, cursor: 0 });

@@ -9,6 +9,13 @@ const BEFORE = {
   adjudicate: "Readers disagreed. Give your own verdict first; then you see theirs, without names.",
 };
 
+function notTaken(refused) {
+  const undos = refused.filter((entry) => entry.kind === "undo").length;
+  const what = undos === 0 ? "reading" : undos === refused.length ? "undo" : "reading or undo";
+  if (refused.length === 1) return `1 ${what} was not taken`;
+  return `${refused.length} ${what.replace("reading", "readings").replace("undo", "undos")} were not taken`;
+}
+
 class Panel {
   constructor(root, on) {
     this.room = root.querySelector(".room");
@@ -124,8 +131,7 @@ class Panel {
     this.room.dataset.pending = waiting;
     this.slots.refused.hidden = outbox.refused.length === 0;
     if (outbox.refused.length > 0) {
-      const many = outbox.refused.length === 1 ? "1 reading was not taken" : `${outbox.refused.length} readings were not taken`;
-      write(this.slots.refused.firstElementChild, `${many}: ${outbox.refused[0].refused}`);
+      write(this.slots.refused.firstElementChild, `${notTaken(outbox.refused)}: ${outbox.refused[0].refused}`);
     }
   }
 

@@ -4,6 +4,15 @@ const CHOICE_KEY = "rounds-worklist";
 const MODE_KEY = "rounds-mode";
 const CONSENT = { text: "Purpose and consent", href: "/rounds/welcome" };
 
+// A choice is the tab's own, so that two tabs may read two worklists; a new tab begins with the device's last one.
+function kept(key) {
+  return sessionStorage.getItem(key) ?? localStorage.getItem(key);
+}
+
+function keep(key, value) {
+  for (const storage of [sessionStorage, localStorage]) storage.setItem(key, value);
+}
+
 class Room {
   constructor(root, data) {
     this.root = root;
@@ -12,6 +21,7 @@ class Room {
     this.told = null; // a verdict whose answer stands beside its image: practice and adjudication
     this.lookedAt = null; // an entry of the filmstrip, shown again
     this.resting = false;
+    this.undone = new Map(); // images that an undo under way has put back, by its op_id
     this.failures = 0; // tries to start that failed, in a row
     this.server = new Server();
     this.panel = new Panel(root, {
@@ -67,10 +77,10 @@ class Room {
         read: (key) => this.readElsewhere(key),
         gone: () => this.outbox.flush(),
       });
-      const remembered = Number(localStorage.getItem(CHOICE_KEY));
+      const remembered = Number(kept(CHOICE_KEY));
       const chosen = this.worklists.find((worklist) => worklist.id === remembered);
       const disputed = this.worklists.find((worklist) => worklist.disputed > 0); // an adjudicator's own task
-      const mode = chosen ? localStorage.getItem(MODE_KEY) : disputed && "adjudicate";
+      const mode = chosen ? kept(MODE_KEY) : disputed && "adjudicate";
       this.open((chosen ?? disputed ?? this.worklists[0]).id, mode ?? "single");
       this.takeFocus();
       this.outbox.flush();
@@ -103,8 +113,8 @@ class Room {
   open(worklistId, mode) {
     this.worklist = this.worklists.find((worklist) => worklist.id === worklistId);
     this.mode = this.worklist.modes.includes(mode) ? mode : this.worklist.modes[0];
-    localStorage.setItem(CHOICE_KEY, worklistId);
-    localStorage.setItem(MODE_KEY, this.mode);
+    keep(CHOICE_KEY, worklistId);
+    keep(MODE_KEY, this.mode);
     const { reader } = this.server.session;
     const before = this.queue?.worklistId === worklistId ? this.queue : null;
     this.queue?.close();

@@ -109,6 +109,7 @@ class Viewer extends Tools {
   }
 
   answered(entry, result) {
+    if (entry.kind === "undo") return this.undoAnswered(entry, result);
     if (this.told?.opId !== entry.op_id) return;
     if (result.state === "refused") return this.telling.refuse(result.error);
     if (result.feedback) this.telling.feedback(result.feedback);
@@ -117,6 +118,15 @@ class Viewer extends Tools {
     this.telling.reveal(result.reveal, this.draft);
     this.clock.start();
     this.panel.state("told", true);
+  }
+
+  // An undo that was not taken: the reading stands, so its image goes again.
+  undoAnswered(entry, result) {
+    const key = this.undone.get(entry.op_id);
+    this.undone.delete(entry.op_id);
+    if (!key || result.state !== "refused" || !this.queue) return;
+    if (this.shown?.key === key) this.draft.clear();
+    this.readElsewhere(key);
   }
 
   changed(entry) {
@@ -184,7 +194,9 @@ class Viewer extends Tools {
     if (this.grid.isLast) return this.grid.undoFromOutside();
     const last = this.mayUndo ? this.sitting.takeBack() : null;
     if (!last) return;
-    const undone = this.outbox.add(this.worklist.id, this.mode, "undo", randomHex(), { voids_op_id: last.opId });
+    const opId = randomHex();
+    this.undone.set(opId, last.item.key);
+    const undone = this.outbox.add(this.worklist.id, this.mode, "undo", opId, { voids_op_id: last.opId });
     undone.catch((error) => this.unkept(error));
     this.queue.putBack(last.item);
     this.draft.clear();

@@ -171,10 +171,10 @@ def _figure_row(figure: Figure, low: float, high: float) -> str:
     def place(value: float) -> float:
         return 100 * (value - low) / (high - low)
 
-    line, words = "", ", ".join(part for part in (escape(figure.note), f"n {figure.n}") if part)
+    line, words = "", ", ".join(part for part in (escape(figure.note), f"n\u00a0{figure.n}") if part)
     if figure.low is not None and figure.high is not None:
         line = f'<u style="left:{place(figure.low):.2f}%;width:{place(figure.high) - place(figure.low):.2f}%"></u>'
-        words = f"{figure.low:z.2f} to {figure.high:z.2f}, n {figure.n}"
+        words = f"{figure.low:z.2f} to {figure.high:z.2f}, n\u00a0{figure.n}"
     return (
         f'<tr><th>{escape(_reader_and_group(figure))}</th><td class="r-plot"><div class="r-scale">{line}'
         f'<b style="left:{place(figure.value):.2f}%"></b></div></td>'

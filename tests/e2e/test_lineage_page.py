@@ -42,3 +42,22 @@ def test_a_curator_is_told_that_single_subjects_are_not_shown(room: Room, new_co
     page.goto(f"{room.server.url}/lineage?node=subject%3Anobody")
     expect(page.get_by_text("your role does not see single subjects")).to_be_visible()
     assert page.locator(".r-node").count() == 0
+
+
+def test_a_wide_graph_on_a_phone_opens_at_the_box_that_was_asked_for(used_room: Room, new_context: NewContext) -> None:
+    page = new_context().new_page()
+    sign_in_anywhere(page, used_room, used_room.reader(Role.CURATOR))
+    page.wait_for_selector("[data-testid=stMain]")
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{used_room.server.url}/lineage?node=batch%3A{used_room.batch_id}")
+    wait_until_settled(page)
+    assert page.evaluate(
+        """async () => {
+          const room = document.querySelector(".r-lineage"), box = room.querySelector('[data-start="true"]');
+          await Promise.all(room.getAnimations().map((animation) => animation.finished));
+          const [a, b] = [room.getBoundingClientRect(), box.getBoundingClientRect()];
+          const seen = b.left >= a.left && b.right <= a.right, wide = room.scrollWidth > room.clientWidth;
+          room.scrollLeft = 0;
+          return [wide, seen, room.scrollLeft];
+        }"""
+    ) == [True, True, 0]
