@@ -69,9 +69,10 @@ class StandardizedHead(nn.Module):
 class AdaptedModel(nn.Module):
     """A backbone, adapted or frozen, with its head: preprocessed images in, logits out."""
 
-    def __init__(self, backbone: Backbone, head: StandardizedHead) -> None:
+    def __init__(self, backbone: Backbone, head: StandardizedHead, *, fixed_statistics: bool = False) -> None:
         super().__init__()
         self.backbone = backbone
+        self.fixed_statistics = fixed_statistics  # of every BatchNorm: the head was fitted to features under them
         self.encoder = backbone.model
         self.head = head
 
@@ -81,10 +82,15 @@ class AdaptedModel(nn.Module):
         return logits
 
     def train(self, mode: bool = True) -> Self:
-        """Switch to training; a frozen BatchNorm stays in eval, since its running statistics are not saved."""
+        """Switch to training; a frozen BatchNorm stays in eval, since its running statistics are not saved.
+
+        So does every one where statistics are fixed: those of a batch of other images than the encoder was trained on
+        give features that the fitted head has never seen.
+        """
         super().train(mode)
         for module in self.encoder.modules():
-            if isinstance(module, _BatchNorm) and not any(weight.requires_grad for weight in module.parameters()):
+            trains = any(weight.requires_grad for weight in module.parameters())
+            if isinstance(module, _BatchNorm) and (self.fixed_statistics or not trains):
                 module.eval()
         return self
 

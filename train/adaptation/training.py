@@ -110,7 +110,7 @@ def _train_encoder(
     if config.gradient_checkpointing:
         backbone.model.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
     adapted = implementation.prepare(backbone, config.method, name)
-    model = AdaptedModel(adapted, head).to(backbone.device)
+    model = AdaptedModel(adapted, head, fixed_statistics=config.start == "probe").to(backbone.device)
     is_synthetic = np.array([row.origin == "synthetic" for row in train_rows], bool)
     train = weigh_synthetic(examples(train_rows, pixels), is_synthetic, config)
     train = replace(train, views=make_views(folder, pixels, backbone, config))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers import ResNetConfig, ResNetModel
 
 from curation.errors import BadInput
 from curation.progress import silent
@@ -37,6 +38,19 @@ def test_weights_move_from_the_optimum_of_a_probe(adaptation: str, folder: Snaps
     assert moved.card["start"] == probe.card["metrics"]
     assert moved.card["history"][0]["train_loss"] < at_random.card["history"][0]["train_loss"]
     assert "start" not in at_random.card
+
+
+@pytest.mark.parametrize("adaptation", ["full", "norms"])
+def test_batch_statistics_of_other_images_do_not_undo_the_probe(
+    adaptation: str, folder: SnapshotFolder, tmp_path: Path
+) -> None:
+    """The running statistics of this network are 0 and 1, which are not those of the images."""
+    torch.manual_seed(0)
+    network = ResNetModel(ResNetConfig(embedding_size=8, hidden_sizes=[8, 8], depths=[1, 1], layer_type="basic"))
+    backbone = str(save_backbone(tmp_path / "maps", network))
+    config = short(folder, adaptation, start="probe", backbone=backbone, learning_rate=1e-9)
+    run = adapt(folder, config, tmp_path / "run", silent)
+    assert run.metrics["validation_loss"] == pytest.approx(run.card["start"]["validation_loss"], abs=1e-4)
 
 
 def test_the_curve_holds_both_ends_and_its_best_point_is_kept(folder: SnapshotFolder, tmp_path: Path) -> None:
