@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from cli.main import rounds
 from cli.run_facts import facts_of_run
-from curation.errors import BadInput
+from curation.errors import BadInput, Conflict
 from curation.progress import silent
 from curation.project import Project
 from curation.tables.training import Run
@@ -101,6 +101,10 @@ def test_the_best_of_several_tries_becomes_the_run(curated: Project, backbone: P
     assert json.loads(run(curated, "run", "list", "--json"))[0]["status"] == "ready"
     result = CliRunner().invoke(rounds, ["--project", str(curated.root), *command, "--learning-rate", "0.1"])
     assert "--tune chooses learning_rate: leave it out" in result.output
+    run(curated, *train_command(backbone, "--name", "plain"))
+    with pytest.raises(Conflict, match="run 'plain' exists with another snapshot or configuration"):
+        run(curated, *command, "--name", "plain")
+    assert not (curated.root / "runs/plain/tries").exists()
 
 
 def test_each_use_of_synthetic_images_is_tried_and_the_best_becomes_the_run(curated: Project, backbone: Path) -> None:

@@ -18,7 +18,7 @@ from train.adaptation.loggers import told_to_logs
 from train.adaptation.records import close_run, fail_run, find_open_run, open_run
 from train.adaptation.run_request import RunRequest, check_run
 from train.adaptation.synthetic_use import check_synthetic
-from train.adaptation.tuning import make_searches, tune
+from train.adaptation.tuning import make_searches, read_tries, tune
 from train.backbones.load import load_version
 from train.features.feature_cache import FeatureCache
 from train.fitting.device import choose_device
@@ -48,7 +48,9 @@ def train_run(
 def _tune(project: Project, request: RunRequest, report: OnProgress, say: Callable[[str], None] | None) -> RunRequest:
     """Choose the settings of the run on validation; nothing is stored of it before they are chosen."""
     with project.database.read() as session:
-        _, withdrawals = check_run(session, request, project.root)
+        snapshot, withdrawals = check_run(session, request, project.root)
+        if not read_tries(project.directory("runs") / request.name):  # then what is stored was made without a search
+            find_open_run(session, request.name, snapshot, request.config.model_copy(update={"tries": request.tune}))
     folder, out = open_snapshot(project, request.snapshot), project.directory("runs") / request.name
     check_synthetic(folder, request.config, compared=request.compare_synthetic)
     searches = make_searches(folder, request.config, compare_synthetic=request.compare_synthetic)
