@@ -116,10 +116,10 @@ def record_judgement(session: Session, chain: Chain, now: datetime, reader_id: i
     pair = session.scalars(select(Pair).where(Pair.key == judgement.key)).one_or_none()
     if pair is None:
         raise NotFound("there is no such pair.")
+    # Locked first, so that two pages of one judge come one after the other, also where both send the same judgement.
+    listed = session.scalars(select(PairList).where(PairList.id == pair.pair_list_id).with_for_update()).one()
     if _is_recorded(session, judgement.op_id, reader_id, pair.id):
         return
-    # Locked, so that two pages of one judge come one after the other.
-    listed = session.scalars(select(PairList).where(PairList.id == pair.pair_list_id).with_for_update()).one()
     if listed.closed_at is not None:
         raise Conflict("this list of pairs is closed.")
     of_judge = (PairReading.pair_id == pair.id, PairReading.reader_id == reader_id, judgement_stands())

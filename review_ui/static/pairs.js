@@ -249,6 +249,7 @@ async function open(id) {
   select.value = list.id;
   done = list.done + outbox().reduce((sum, entry) => sum + (entry.verdict ? 1 : -1), 0);
   ahead.length = given.length = 0;
+  tell("loading", "Loading"); // until its first pair is there, a key is no judgement
   progress();
   fill();
 }

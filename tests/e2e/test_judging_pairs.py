@@ -73,7 +73,9 @@ def wait_for_verdicts(room: Room, page: Page, reader: str, verdicts: list[PairVe
         wait_until(page, lambda: standing(room, reader) == verdicts)
     except AssertionError as failure:
         log = (room.server.root / "server.log").read_text()[-4000:]
-        raise AssertionError(f"{standing(room, reader)} stands\n{failure}\nthe server's log: {log}") from failure
+        page.wait_for_timeout(2000)  # whether it goes on once the page was looked at says where it stood still
+        last = standing(room, reader)
+        raise AssertionError(f"{last} stands by now\n{failure}\nthe server's log: {log}") from failure
 
 
 def test_pairs_are_judged_and_taken_back_by_keyboard(archive: Room, new_context: NewContext) -> None:
@@ -166,6 +168,25 @@ def test_two_tabs_lose_no_judgement_and_a_refused_one_stays_on_the_page(archive:
     wait_for_verdicts(archive, page, name, [PairVerdict.SAME, PairVerdict.DIFFERENT])
     refusal = "Not saved: this pair is judged already."
     wait_until(page, lambda: any(refusal in tab.locator("#saved").inner_text() for tab in (page, other)))
+
+
+def test_a_key_before_the_first_pair_of_a_list_is_no_judgement(archive: Room, new_context: NewContext) -> None:
+    page = open_pairs(archive, new_context())
+    name = f"reader-{archive.made}"
+    page.wait_for_load_state("networkidle")
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    held: list[Route] = []
+    page.route("**/rounds/api/pairs/*", lambda route: held.append(route))
+    with page.expect_request("**/rounds/api/pairs/*"):
+        page.locator("#list").dispatch_event("change")  # as when a list is chosen
+    assert page.locator(".judging").get_attribute("data-state") == "loading"
+    page.keyboard.press("s")
+    held.pop().continue_()
+    page.unroute("**/rounds/api/pairs/*")
+    press(page, "d")
+    wait_for_verdicts(archive, page, name, [PairVerdict.DIFFERENT])
+    assert errors == []
 
 
 def test_space_lays_one_picture_over_the_other_and_axe_finds_nothing(archive: Room, new_context: NewContext) -> None:
