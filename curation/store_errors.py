@@ -46,6 +46,11 @@ _POSTGRESQL_REMEDIES = {
 _POSTGRESQL_DAMAGED = ("42P01", "42703", "XX001", "XX002")  # no such table or column, damaged data or index
 _SQLITE_DAMAGED = ("no such table", "no such column", "has no column named", "Could not decode to UTF-8", "malformed")
 
+# What torch says where a file of weights cannot be written, and no more.
+_OF_TORCH = re.compile(
+    r"PytorchStreamWriter failed writing file|inline_container\.cc.*unexpected pos|basic_ios::clear: iostream error"
+)
+
 _SAME_MOMENT = (
     "someone else made or changed the same thing at the same moment; nothing was saved. "
     "Look at what is there now, then try again if you still want it."
@@ -151,8 +156,7 @@ def _disk_error(error: Exception) -> tuple[int | None, Any]:
     hidden = re.search(r"Os \{ code: (\d+)", str(error))  # safetensors
     if hidden is not None:
         return int(hidden[1]), "a file of weights"
-    written = "PytorchStreamWriter failed writing file" in str(error)  # torch, which says no more
-    return (errno.ENOSPC if written else None), "a file of weights"
+    return (errno.ENOSPC if _OF_TORCH.search(str(error)) else None), "a file of weights"
 
 
 def account() -> str:

@@ -1,11 +1,42 @@
-"""What a killed process leaves of weights goes before the next are saved."""
+"""What a kill leaves of weights goes before the next are saved; a full disk is told in one line."""
 
+import resource
+import signal
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
+import torch
 from safetensors.numpy import save_file
 
-from train.fitting.checkpoint import remove_unfinished_weights
+from curation.store_errors import describe_disk_error
+from tests.processes import fork
+from train.fitting.checkpoint import Checkpoint, remove_unfinished_weights
+
+LIMITS = (100, 4_000, 40_000, 83_500, 85_000, 85_440)  # of a file of 85,451 bytes: torch says it in two ways
+
+
+def _write_under_limits(directory: Path, told: Connection) -> None:
+    """Write a checkpoint as often as there are limits, which do what a full disk does; send what is said of each."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    for limit in LIMITS:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+        try:
+            Checkpoint(directory / "checkpoint.pt", "a fit").write({f"{n}": torch.ones(1000) for n in range(20)})
+            told.send(None)
+        except Exception as error:
+            told.send(describe_disk_error(error) or repr(error))
+    told.send([path.name for path in directory.iterdir()])
+
+
+def test_a_full_disk_under_a_checkpoint_is_one_line_wherever_it_strikes(tmp_path: Path) -> None:
+    receiving, sending = Pipe(duplex=False)
+    process = fork(_write_under_limits, tmp_path, sending)
+    for _ in LIMITS:
+        assert "a file of weights cannot be written: No space left on device. Free some space" in receiving.recv()
+    assert receiving.recv() == []
+    process.join()
 
 
 def test_hidden_files_of_weights_go_and_finished_ones_stay(tmp_path: Path) -> None:
