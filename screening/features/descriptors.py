@@ -50,9 +50,15 @@ class Descriptors:
     def rows(self, which: Floats | Sequence[int]) -> "Descriptors":
         """Descriptors of some images, by positions or by a mask."""
         positions = np.arange(len(self.labels))[which]
-        columns = (self.features, self.grid, self.measures, self.prints, self.spectra, self.levels)
-        labels = [self.labels[position] for position in positions]
-        return Descriptors(*(column[positions] for column in columns), labels)
+        return Descriptors(
+            features=self.features[positions],
+            grid=self.grid[positions],
+            measures=self.measures[positions],
+            prints=self.prints[positions],
+            spectra=self.spectra[positions],
+            levels=self.levels[positions],
+            labels=[self.labels[position] for position in positions],
+        )
 
 
 @dataclass(frozen=True, slots=True)

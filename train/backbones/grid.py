@@ -83,7 +83,7 @@ def _as_map(tokens: Tensor, model: Any, inputs: Tensor) -> Tensor | None:
     rows = round((patches.shape[1] * height / width) ** 0.5)
     if not rows or patches.shape[1] % rows:
         return None
-    return patches.transpose(1, 2).unflatten(2, (rows, -1))
+    return patches.transpose(1, 2).reshape(len(patches), patches.shape[2], rows, -1)
 
 
 def _part_means(feature_map: Tensor) -> Tensor:
