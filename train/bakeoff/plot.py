@@ -26,14 +26,15 @@ def plot_shares(result: dict[str, Any]) -> Figure:
     axes.set_xscale("log")
     for row, place in zip(shown, spread([row["share"] for row in shown]), strict=True):
         _draw_point(axes, row, place)
-    for number, row in enumerate(row for row in rows if row["share"] is None):
-        value = row["auroc"]["value"]
+    across = sorted((row for row in rows if row["share"] is None), key=lambda row: row["auroc"]["value"])
+    for number, row in enumerate(across):
+        value, below = row["auroc"]["value"], number == 0 and len(across) > 1
         axes.axhline(value, color=COLOURS[CONTROL], linewidth=1, linestyle=("--", ":")[number % 2])
-        axes.annotate(row["name"], (0.995, value), xycoords=("axes fraction", "data"), ha="right", va="bottom",
-                      fontsize=7, color=COLOURS[CONTROL])  # fmt: skip
+        axes.annotate(row["name"], (0.5, value), xycoords=("axes fraction", "data"), ha="center",
+                      va="top" if below else "bottom", fontsize=7, color=COLOURS[CONTROL])  # fmt: skip
     axes.set_xlabel("share of the weights that train (equal shares stand side by side)")
     axes.set_ylabel(f"AUROC, {result['confidence']:.0%} interval over {result['resampled']}s and seeds")
-    axes.xaxis.set_major_formatter(lambda share, position: f"{share:.3%}".rstrip("0").rstrip(".%") + "%")
+    axes.xaxis.set_major_formatter(lambda share, position: f"{100 * share:g}%")
     low, high = axes.get_ylim()
     axes.set_ylim(low, high + 0.22 * (high - low))  # room for the names
     _draw_legend(axes, rows)

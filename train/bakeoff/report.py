@@ -63,8 +63,8 @@ def describe(result: dict[str, Any]) -> str:
     return (
         f"{result['n_train']} training images; {result['n_images']} {result['split']} images of {result['n_units']} "
         f"{result['resampled']}s; backbone `{result['backbone']['name']}` ({result['backbone']['digest'][:12]}). What "
-        f"is trained by steps takes {plan['steps']} steps of {plan['batch_size']} images, none stopped early, and each "
-        f"of {len(plan['rate_factors'])} learning rates was tried. {result['confidence']:.0%} intervals add "
+        f"is trained by steps takes {plan['steps']} steps of {plan['batch_size']} images, none stopped early; "
+        f"learning rates tried for each: {len(plan['rate_factors'])}. {result['confidence']:.0%} intervals add "
         f"the variance between seeds. {level} {chosen} A closed form has one seed: chance has no part in it."
     )
 
