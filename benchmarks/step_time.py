@@ -1,4 +1,4 @@
-"""Seconds of a step of full fine-tuning: our loop, a bare loop of torch, and the Trainer of Hugging Face.
+"""Time a step of full fine-tuning: our loop, a bare loop of torch, the Trainer of Hugging Face.
 
 python -m benchmarks.step_time [--blocks 20] [--steps 12] [--batch-size 16]
 
