@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel
@@ -13,8 +14,11 @@ from PIL import Image
 
 from cli.main import rounds
 from curation.errors import BadInput, Conflict, NotFound
+from curation.image_store import pixel_sha256
 from curation.ingest.incoming import NO_GEOMETRY, Geometry, IncomingImage
 from curation.ingest.sources.new_pictures import TrainedOn
+from curation.near_copies.fingerprints import small_gray
+from curation.progress import silent
 from curation.project import Project
 from curation.provenance.value_scales import ValueScale
 from curation.tables.images import Import
@@ -87,6 +91,15 @@ def test_a_training_image_is_recognised_and_said(trained: Project, tmp_path: Pat
     alike = {row["file"]: row["like_training"] for row in json.loads(result.stdout)["pictures"]}
     assert alike == {"new.png": False, "trained.png": True, "brighter.png": True}
     assert "2 of 3 pictures look like a training image" in predict(trained, str(tmp_path)).output
+
+
+def test_a_head_from_a_file_of_sums_was_not_trained_on_the_snapshot_that_chose_its_penalty(trained: Project) -> None:
+    run_of_project = RunOfProject.find(trained, "mine")
+    brighter = (picture(2) * 0.8 + 20).astype(np.uint8)
+    small, digests = [small_gray(image[None]) for image in (brighter, picture(0))], ["", pixel_sha256(picture(0))]
+    assert run_of_project.are_like_training(small, digests, silent).tolist() == [True, True]
+    solved = replace(run_of_project, card=run_of_project.card | {"n_images": {}})
+    assert solved.are_like_training(small, digests, silent).tolist() == [False, True]
 
 
 def test_predictions_are_written_as_parquet_and_csv_and_never_over_a_file(trained: Project, tmp_path: Path) -> None:

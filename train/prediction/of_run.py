@@ -71,7 +71,9 @@ class RunOfProject:
         `small` is what `small_gray` gives of each, `digests` are those of their pixels.
         """
         purged = self.folder.tombstones.purged
-        kept = [row for row in self.folder.rows("train") if f"train/{row.file_name}" not in purged]
+        is_its_own = bool(self.card["n_images"])  # a head from a file of sums only chose by this snapshot
+        trained = self.folder.rows("train") if is_its_own else []
+        kept = [row for row in trained if f"train/{row.file_name}" not in purged]
         alike = are_like_training(self.project, [row.file_sha256 for row in kept], small, report)
         seen = Seen.of_entry(self.card["saw"]).pixel_sha256
         return alike | np.array([digest in seen for digest in digests], bool)
