@@ -7,7 +7,7 @@ import click
 from cli.adaptation_options import adaptation_options, adaptation_values
 from cli.backbone_option import backbone_option
 from cli.numbers import IMAGES, LEARNING_RATE, STEPS
-from cli.option_groups import GroupedCommand
+from cli.option_groups import GroupedCommand, option_of
 from cli.removal import remove_command
 from cli.resume import refuse_beside_resume, resume_option
 from cli.snapshot_notes import stale_snapshots, warn_of_mixed_scales
@@ -23,7 +23,7 @@ from cli.terminal import (
     this_command,
     use_torch_threads,
 )
-from cli.training_options import training_options, training_values
+from cli.training_options import OPTIMISER_GROUP, training_options, training_values
 from curation.lineage.graph import NodeKind
 from curation.project import Project
 from curation.provenance.withdrawn import affected_notes
@@ -58,8 +58,12 @@ study.add_command(remove_command(NodeKind.STUDY))
 @click.option(
     "--seeds", type=click.IntRange(1, 1_000), default=5, show_default=True, help="How many training seeds per arm."
 )
-@click.option("--learning-rate", type=LEARNING_RATE, help="The same in every arm. Default: depends on the adaptation.")
-@click.option("--steps", type=STEPS, default=400, show_default=True, help="Optimiser steps, the same in every arm.")
+@option_of(OPTIMISER_GROUP)(
+    "--learning-rate", type=LEARNING_RATE, help="The same in every arm. Default: depends on the adaptation."
+)
+@option_of(OPTIMISER_GROUP)(
+    "--steps", type=STEPS, default=400, show_default=True, help="Optimiser steps, the same in every arm."
+)
 @click.option("--real-per-class", type=IMAGES, help="Keep only this many real training images per class.")
 @click.option("--worklist", "worklists", multiple=True, help="Use outcomes of this worklist. Default: of all.")
 @click.option("--split", type=click.Choice(["test", "validation"]), default="test", show_default=True)

@@ -24,7 +24,7 @@ from cli.terminal import (
     tell,
     use_torch_threads,
 )
-from cli.training_options import training_options, training_values
+from cli.training_options import OPTIMISER_GROUP, training_options, training_values
 from curation.project import Project
 from curation.snapshots.build import open_snapshot
 from train.adaptation.records import stored_config
@@ -64,10 +64,10 @@ AUTO = "auto"
 )
 @backbone_option("The backbone to adapt")
 @click.option("--name", help="The name of the run. Default: SNAPSHOT-ADAPTATION-sSEED.")
-@click.option("--epochs", type=click.IntRange(1, 100_000), default=30, show_default=True)
-@click.option("--steps", type=STEPS, help="Optimiser steps instead of epochs.")
-@click.option("--learning-rate", type=LEARNING_RATE, help="Default: depends on the adaptation.")
-@click.option("--batch-size", type=click.IntRange(1, 65_536), default=64, show_default=True)
+@option_of(OPTIMISER_GROUP)("--epochs", type=click.IntRange(1, 100_000), default=30, show_default=True)
+@option_of(OPTIMISER_GROUP)("--steps", type=STEPS, help="Optimiser steps instead of epochs.")
+@option_of(OPTIMISER_GROUP)("--learning-rate", type=LEARNING_RATE, help="Default: depends on the adaptation.")
+@option_of(OPTIMISER_GROUP)("--batch-size", type=click.IntRange(1, 65_536), default=64, show_default=True)
 @click.option("--seed", type=SEED, default=0, show_default=True)
 @click.option("--allow-unknown-provenance", is_flag=True, help="Use a backbone without a list of what it saw.")
 @click.option(

@@ -10,9 +10,10 @@ from cli.option_groups import option_of
 from cli.terminal import with_options
 from train.augmentation.presets import NONE, PRESETS
 
+OPTIMISER_GROUP = "The optimiser"
 C = TypeVar("C", bound=Callable[..., Any])
 
-images, optimiser = option_of("Images in training"), option_of("The optimiser")
+images, optimiser = option_of("Images in training"), option_of(OPTIMISER_GROUP)
 memory, stopping = option_of("Memory and time"), option_of("Early stopping, on validation images")
 BALANCES: dict[str, dict[str, Any]] = {
     "sampling": {"class_balanced": True},
@@ -91,7 +92,7 @@ MEMORY = (
     ),
     memory(
         "--gradient-checkpointing", is_flag=True,
-        help="Compute activations again on the way back: less memory, a third more time.",
+        help="Compute activations again on the way back: less memory, more time.",
     ),
     memory(
         "--precision", type=click.Choice(["auto", "float32", "bfloat16"]),
