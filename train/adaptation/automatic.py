@@ -12,7 +12,7 @@ import numpy as np
 from curation.errors import BadInput
 from curation.snapshots.folder import SnapshotFolder
 from train.adaptation.rows.table import METHODS
-from train.adaptation.training_settings import NEED_MOVING_WEIGHTS
+from train.adaptation.training_settings import NEED_MOVING_WEIGHTS, NEED_STEPS
 
 FEW_OF_A_CLASS = 10
 FEW_IMAGES = 500
@@ -69,9 +69,10 @@ def candidates_for(counts: Mapping[str, int]) -> Candidates:
 
 
 def settings_that_apply(method: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out of common settings what needs weights that move, where `method` fits a head alone."""
-    frozen = METHODS[method].row.frozen_encoder
-    return {name: value for name, value in settings.items() if not (frozen and name in NEED_MOVING_WEIGHTS)}
+    """Leave out of common settings what needs weights that move, or steps, where `method` has none."""
+    row = METHODS[method].row
+    left_out = (NEED_MOVING_WEIGHTS if row.frozen_encoder else ()) + (() if row.takes_steps else NEED_STEPS)
+    return {name: value for name, value in settings.items() if name not in left_out}
 
 
 def choose_best(losses: Sequence[float]) -> int:

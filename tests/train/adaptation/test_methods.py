@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from curation.errors import BadInput
+from train.adaptation.automatic import settings_that_apply
 from train.adaptation.config import AdaptationConfig, resolve_backbone
 from train.adaptation.rows.heads import LinearProbe
 from train.adaptation.rows.peft_adapters import Lora
@@ -68,6 +69,13 @@ def test_the_settings_of_a_method_are_read_from_the_flat_form_and_from_an_object
 def test_a_method_that_is_unknown_or_has_foreign_settings_is_refused(values: dict[str, object], named: str) -> None:
     with pytest.raises(BadInput, match=named):
         AdaptationConfig.checked(**values)
+
+
+def test_settings_that_do_not_apply_to_a_candidate_are_left_out_for_it() -> None:
+    settings = {"augment": "skin", "schedule": "linear", "batch_size": 8}
+    assert settings_that_apply("logistic", settings) == {"batch_size": 8}
+    assert settings_that_apply("linear-probe", settings) == {"schedule": "linear", "batch_size": 8}
+    assert settings_that_apply("lora", settings) == settings
 
 
 def test_configurations_and_the_table_are_imported_without_torch() -> None:
