@@ -46,6 +46,7 @@ _POSTGRESQL_REMEDIES = {
 _POSTGRESQL_DAMAGED = ("42P01", "42703", "XX001", "XX002")  # no such table or column, damaged data or index
 _SQLITE_DAMAGED = ("no such table", "no such column", "has no column named", "Could not decode to UTF-8", "malformed")
 
+_OF_SAFETENSORS = re.compile(r"Os \{ code: (\d+)|\(os error (\d+)\)")  # of one version, and of the next
 # What torch says where a file of weights cannot be written, and no more.
 _OF_TORCH = re.compile(
     r"PytorchStreamWriter failed writing file|inline_container\.cc.*unexpected pos|basic_ios::clear: iostream error"
@@ -153,9 +154,9 @@ def _disk_error(error: Exception) -> tuple[int | None, Any]:
     """The system's number of an error and the file; two libraries of weights hide them in a text of their own."""
     if isinstance(error, OSError):
         return error.errno, error.filename or "a file"
-    hidden = re.search(r"Os \{ code: (\d+)", str(error))  # safetensors
+    hidden = _OF_SAFETENSORS.search(str(error))
     if hidden is not None:
-        return int(hidden[1]), "a file of weights"
+        return int(hidden[1] or hidden[2]), "a file of weights"
     return (errno.ENOSPC if _OF_TORCH.search(str(error)) else None), "a file of weights"
 
 

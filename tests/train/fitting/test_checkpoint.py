@@ -1,5 +1,6 @@
 """What a kill leaves of weights goes before the next are saved; a full disk is told in one line."""
 
+import re
 import resource
 import signal
 from multiprocessing import Pipe
@@ -18,7 +19,7 @@ LIMITS = (100, 4_000, 40_000, 83_500, 85_000, 85_440)  # of a file of 85,451 byt
 
 
 def _write_under_limits(directory: Path, told: Connection) -> None:
-    """Write a checkpoint as often as there are limits, which do what a full disk does; send what is said of each."""
+    """Write a checkpoint and weights under each limit, which does what a full disk does; send what is said of it."""
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     for limit in LIMITS:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
@@ -27,14 +28,20 @@ def _write_under_limits(directory: Path, told: Connection) -> None:
             told.send(None)
         except Exception as error:
             told.send(describe_disk_error(error) or repr(error))
+        try:
+            save_file({"a": np.ones(30_000)}, directory / "model.safetensors")
+            told.send(None)
+        except Exception as error:
+            told.send(describe_disk_error(error) or repr(error))
+            remove_unfinished_weights(directory)
     told.send([path.name for path in directory.iterdir()])
 
 
-def test_a_full_disk_under_a_checkpoint_is_one_line_wherever_it_strikes(tmp_path: Path) -> None:
+def test_a_full_disk_under_a_checkpoint_or_weights_is_one_line_wherever_it_strikes(tmp_path: Path) -> None:
     receiving, sending = Pipe(duplex=False)
     process = fork(_write_under_limits, tmp_path, sending)
-    for _ in LIMITS:
-        assert "a file of weights cannot be written: No space left on device. Free some space" in receiving.recv()
+    for _ in LIMITS * 2:
+        assert re.match("a file of weights cannot be written: .*Free some space", receiving.recv())
     assert receiving.recv() == []
     process.join()
 
