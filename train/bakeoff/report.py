@@ -55,6 +55,7 @@ def describe(result: dict[str, Any]) -> str:
         if result["split"] == "validation"
         else "Weights, penalties and learning rates were chosen on validation images."
     )
+    seeds = "add the variance between seeds" if len(plan["seeds"]) > 1 else "know one seed, not how seeds differ"
     level = (
         "Subjects are unknown, so intervals are of images and too narrow where a subject has several."
         if result["resampled"] != "subject"
@@ -64,8 +65,8 @@ def describe(result: dict[str, Any]) -> str:
         f"{result['n_train']} training images; {result['n_images']} {result['split']} images of {result['n_units']} "
         f"{result['resampled']}s; backbone `{result['backbone']['name']}` ({result['backbone']['digest'][:12]}). What "
         f"is trained by steps takes {plan['steps']} steps of {plan['batch_size']} images, none stopped early; "
-        f"learning rates tried for each: {len(plan['rate_factors'])}. {result['confidence']:.0%} intervals add "
-        f"the variance between seeds. {level} {chosen} A closed form has one seed: chance has no part in it."
+        f"learning rates tried for each: {len(plan['rate_factors'])}. {result['confidence']:.0%} intervals "
+        f"{seeds}. {level} {chosen} A closed form has one seed: chance has no part in it."
     )
 
 
