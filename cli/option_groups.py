@@ -24,7 +24,7 @@ class GroupedCommand(click.Command):
         rest: list[tuple[str, str]] = []
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
-            if record is None:
+            if record is None or isinstance(parameter, click.Argument):
                 continue
             lines = sections.setdefault(parameter.group, []) if isinstance(parameter, GroupedOption) else rest
             lines.append(record)

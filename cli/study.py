@@ -56,7 +56,20 @@ study.add_command(remove_command(NodeKind.STUDY))
     "--arm", "arms", multiple=True, help="An arm. Repeat it for several. Default: all that need no reserve subjects."
 )
 @click.option(
-    "--seeds", type=click.IntRange(1, 1_000), default=5, show_default=True, help="How many training seeds per arm."
+    *("--replicates", "--seeds", "seeds"),
+    type=click.IntRange(1, 1_000),
+    help="How many fits per arm. Default: 10, and for a study that there is already, its own.",
+)
+@click.option(
+    "--redraw/--no-redraw",
+    default=None,
+    help="Train each replicate on one half of the training subjects and synthetic images, drawn anew. Without it no "
+    "gain is claimed. Default: --redraw, and for a study that there is already, its own.",
+)
+@click.option(
+    "--smallest-effect",
+    type=click.FloatRange(0, 1, min_open=True),
+    help="The smallest gain of interest: the report says whether it is excluded.",
 )
 @option_of(OPTIMISER_GROUP)(
     "--learning-rate", type=LEARNING_RATE, help="The same in every arm. Default: depends on the adaptation."
@@ -80,7 +93,9 @@ def run_command(
     name: str | None,
     resume: str | None,
     arms: tuple[str, ...],
-    seeds: int,
+    seeds: int | None,
+    redraw: bool | None,
+    smallest_effect: float | None,
     split: Literal["test", "validation"],
     allow_unknown_provenance: bool,
     allow_affected: bool,
@@ -101,7 +116,7 @@ def run_command(
     """
     from train.adaptation.config import AdaptationConfig
     from train.study.plan import ARMS, StudyPlan
-    from train.study.records import stored_adaptation
+    from train.study.records import replicates_of_study, stored_adaptation
     from train.study.request import StudyRequest, queue_study, resume_study
 
     if (name is None) == (resume is None):
@@ -114,9 +129,17 @@ def run_command(
         options["backbone"] = options["backbone"] or project.settings.train.backbone
         with project.database.read() as session:
             options |= training_values(options) | adaptation_values(options, stored_adaptation(session, str(name)))
+            replicates, redraws = replicates_of_study(session, str(name)) or (10, True)
         config = AdaptationConfig.checked(allow_unknown_provenance=allow_unknown_provenance, **options)
-        seeds_of_all = tuple(range(seeds))
-        plan = StudyPlan.checked(name=name, adaptation=config, arms=arms or ARMS, seeds=seeds_of_all, split=split)
+        plan = StudyPlan.checked(
+            name=name,
+            adaptation=config,
+            arms=arms or ARMS,
+            seeds=tuple(range(seeds or replicates)),
+            split=split,
+            redraw="halves" if (redraws if redraw is None else redraw) else "none",
+            smallest_effect=smallest_effect,
+        )
         base = MixRecipe.checked(allow_unknown_provenance=allow_unknown_provenance, **mix)
         request = StudyRequest.checked(plan=plan, base=base, allow_affected=allow_affected)
     name = request.plan.name

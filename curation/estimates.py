@@ -177,19 +177,27 @@ def crossed_spread(values: Numbers, resampled_mean: Numbers, units: int, confide
     The variance is s²/R of the R values plus the variance of their mean over resamples of the units, with
     Satterthwaite's (1946) degrees of freedom. One repeat says nothing of repeats: its interval supports no claim.
     """
-    from scipy.stats import t  # a second to import
-
     repeats = len(values)
     between = float(np.var(values, ddof=1)) / repeats if repeats > 1 else 0.0
-    within = float(np.nanvar(resampled_mean, ddof=1))
+    return combined_spread(between, repeats - 1, float(np.nanvar(resampled_mean, ddof=1)), units - 1, confidence)
+
+
+def combined_spread(
+    between: float, between_degrees: int, within: float, within_degrees: int, confidence: float
+) -> CrossedSpread:
+    """Combine two variances of a mean, each with its degrees of freedom, by Satterthwaite (1946)."""
     total = between + within
     if total == 0:
-        return CrossedSpread(0.0, 0.0, float(units - 1), 0.0)
-    parts = within**2 / max(1, units - 1)
-    if repeats > 1:
-        parts += between**2 / (repeats - 1)
-    degrees = total**2 / parts
-    return CrossedSpread(between, within, degrees, float(t.ppf((1 + confidence) / 2, degrees)) * total**0.5)
+        return CrossedSpread(0.0, 0.0, float(within_degrees), 0.0)
+    degrees = total**2 / (within**2 / max(1, within_degrees) + between**2 / max(1, between_degrees))
+    return CrossedSpread(between, within, degrees, t_half_width(total, degrees, confidence))
+
+
+def t_half_width(variance: float, degrees: float, confidence: float) -> float:
+    """Half the width of a Student t interval of a mean with this variance."""
+    from scipy.stats import t  # a second to import
+
+    return float(t.ppf((1 + confidence) / 2, degrees)) * variance**0.5
 
 
 def with_percentiles(value: float, resampled: Numbers, n: int) -> Estimate:

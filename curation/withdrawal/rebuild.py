@@ -179,6 +179,8 @@ def _run_study(session: Session, study: Study, names: dict[str, str]) -> Rebuild
     adaptation = plan.get("adaptation", {})
     options = {
         "seeds": str(len(plan.get("seeds", ()))),
+        "no_redraw": plan.get("redraw", "none") == "none",
+        "smallest_effect": plan.get("smallest_effect"),
         **_adaptation_options(adaptation),
         "backbone": adaptation.get("backbone", "shipped"),
         "split": plan.get("split", "test"),

@@ -111,7 +111,7 @@ def test_a_killed_study_is_interrupted_and_the_same_command_continues_it(curated
     ("words", "named"),
     [
         (("train", "--steps", "3", "--backbone", "shipped"), "--backbone, --steps"),
-        (("study", "run", "--seeds", "2"), "--seeds"),
+        (("study", "run", "--seeds", "2"), "--replicates"),
         (("generator", "fit", "--name", "y", "--autoencoder-from", "z"), "--name, --autoencoder-from"),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else None,

@@ -85,7 +85,7 @@ def test_options_stand_under_headings_each_once() -> None:
             command = child
         for parameter in command.params:
             if isinstance(parameter, click.Option):
-                names = [line.split()[0] for line in text.splitlines() if line.startswith("  -")]
+                names = [line.split()[0].rstrip(",") for line in text.splitlines() if line.startswith("  -")]
                 assert names.count(parameter.opts[0]) == 1
 
 

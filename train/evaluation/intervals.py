@@ -1,13 +1,13 @@
 """Intervals by resampling subjects, with the variance between training seeds."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from curation.errors import BadInput
-from curation.estimates import Estimate, crossed_spread
+from curation.estimates import CrossedSpread, Estimate, combined_spread, crossed_spread, t_half_width
 from curation.snapshots.folder import SnapshotRow
 
 Floats = NDArray[np.float64]
@@ -72,6 +72,47 @@ def seed_interval(
     """
     mean = float(np.mean(per_seed))
     _check_finite(mean, resampled_mean, n_units)
-    spread = crossed_spread(per_seed, resampled_mean, n_units, confidence)
-    low, high = max(limits[0], mean - spread.half_width), min(limits[1], mean + spread.half_width)
+    return _interval(mean, crossed_spread(per_seed, resampled_mean, n_units, confidence), n_units, confidence, limits)
+
+
+def halves_interval(
+    per_replicate: Floats,
+    resampled_mean: Floats,
+    n_units: int,
+    n_drawn: int,
+    confidence: float,
+    limits: tuple[float, float],
+) -> SeedInterval:
+    """Compute the interval of a mean over replicates trained on halves, two halves that share nothing after another.
+
+    `n_drawn` counts the units of the smallest set that was halved. Two halves are independent, so half of their
+    variance s² is that of a pair's mean. What pairs have in common is the data that they halve; it is what s²/2
+    leaves above the variance between pairs, and more pairs do not make it smaller.
+    """
+    mean = float(np.mean(per_replicate))
+    _check_finite(mean, resampled_mean, n_units)
+    pairs = per_replicate.reshape(-1, 2)
+    n_pairs = len(pairs)
+    of_a_pair = float(((pairs[:, 0] - pairs[:, 1]) ** 2).mean()) / 4
+    between_pairs = float(np.var(pairs.mean(axis=1), ddof=1)) if n_pairs > 1 else 0.0
+    between = max(of_a_pair - between_pairs * (1 - 1 / n_pairs), between_pairs / n_pairs, of_a_pair / 10)
+    degrees = max(1, min(n_pairs, n_drawn // 2 - 1))
+    within = float(np.nanvar(resampled_mean, ddof=1))
+    return _interval(
+        mean, combined_spread(between, degrees, within, n_units - 1, confidence), n_units, confidence, limits
+    )
+
+
+def _interval(
+    mean: float, spread: CrossedSpread, n_units: int, confidence: float, limits: tuple[float, float]
+) -> SeedInterval:
+    """Lay the interval around a mean; where nothing varied, as wide as a difference that no unit of n may show."""
+    half_width = spread.half_width or 1 - ((1 - confidence) / 2) ** (1 / n_units)
+    low, high = max(limits[0], mean - half_width), min(limits[1], mean + half_width)
     return SeedInterval(mean, low, high, spread.between, spread.within, spread.degrees_of_freedom)
+
+
+def low_at(interval: Mapping[str, float], confidence: float) -> float:
+    """Compute the lower bound of a saved interval at another confidence."""
+    variance = interval["seed_variance"] + interval["subject_variance"]
+    return interval["value"] - t_half_width(variance, interval["degrees_of_freedom"], confidence)

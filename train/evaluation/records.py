@@ -3,10 +3,12 @@
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from curation.audit import Chain
 from curation.tables.images import Split
+from curation.tables.operations import Event
 from curation.tables.training import Evaluation, Run
 
 
@@ -20,6 +22,12 @@ def record_opening(
     """
     kind = "test.opened" if split == Split.TEST else "validation.read"
     chain.record(session, kind, {reader_kind: row_id, **more}, now)
+
+
+def count_openings(session: Session, but: dict[str, Any] | None = None) -> int:
+    """Count how often runs and studies opened the test split of this project, without those of `but`, as recorded."""
+    payloads = session.scalars(select(Event.payload).where(Event.kind == "test.opened"))
+    return sum(payload != but for payload in payloads)
 
 
 def record_evaluation(

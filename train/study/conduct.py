@@ -14,7 +14,7 @@ from curation.snapshots.build import find_snapshot
 from curation.snapshots.folder import SnapshotFolder
 from curation.tables.images import Split
 from train.adaptation.seen import find_withdrawals_behind
-from train.evaluation.records import record_opening
+from train.evaluation.records import count_openings, record_opening
 from train.fitting.timing import tell_estimate
 from train.study.arms import build_arms, check_arm_names
 from train.study.plan import ReportFacts
@@ -54,7 +54,8 @@ def _conduct_study(
 ) -> dict[str, Any]:
     plan = request.plan
     with project.database.read() as session:
-        find_open_study(session, plan)
+        study = find_open_study(session, plan)
+        earlier_openings = count_openings(session, {"study": study.id} if study else None)
     folders = build_arms(project, plan.name, plan.arms, request.base, now(), report)
     with project.database.read() as session:
         snapshots = [find_snapshot(session, folder.name) for folder in folders.values()]
@@ -77,6 +78,7 @@ def _conduct_study(
             also_affected=withdrawals,
             on_checked=open_row,
             on_estimate=tell_estimate("the study", report, say),
+            earlier_openings=earlier_openings,
         ).as_json()
     except Diverged:
         with project.database.write() as session:

@@ -59,6 +59,12 @@ def stored_adaptation(session: Session, name: str) -> dict[str, Any] | None:
     return None if study is None else dict(study.plan.get("adaptation", {}))
 
 
+def replicates_of_study(session: Session, name: str) -> tuple[int, bool] | None:
+    """How many replicates a study has and whether they redraw what they train on; None without a study of this name."""
+    study = session.scalars(select(Study).where(Study.name == name)).one_or_none()
+    return None if study is None else (len(study.plan["seeds"]), study.plan.get("redraw", "none") != "none")
+
+
 def find_study(session: Session, name: str) -> Study:
     """Find a study by its name; raises NotFound."""
     study = session.scalars(select(Study).where(Study.name == name)).one_or_none()

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from curation.errors import NotFound
 from curation.provenance.public_web import OVERLAP
+from train.study.claim import reasons_against_a_claim
 from train.study.plan import ReportFacts
 
 TITLES = {
@@ -24,7 +25,6 @@ ARM_TITLES = {
     "plus_duplicated_real": "+ as many real images, duplicated",
     "plus_reserve_real": "+ real images of the reserve",
 }
-SIMULATED = "SIMULATED"
 DARK, PALE = "#1f4e79", "#9db8d2"
 
 
@@ -50,6 +50,8 @@ def _sections(result: dict[str, Any], facts: ReportFacts) -> list[str]:
         f"> {result['notice']}" if result["notice"] else "",
         f"**{state_conclusion(result, facts)}**",
         format_table(result),
+        format_against(result),
+        describe_openings(result),
         describe_near_copies(result),
         f"![Differences to {plan['reference']} with intervals](report.png)",
         "## What was compared",
@@ -59,42 +61,6 @@ def _sections(result: dict[str, Any], facts: ReportFacts) -> list[str]:
         "## Provenance",
         _describe_provenance(result, facts),
     ]
-
-
-def reasons_against_a_claim(result: dict[str, Any], facts: ReportFacts) -> list[str]:
-    """List every reason why this study does not support the claim of a gain."""
-    plan = result["plan"]
-    arm = result["arms"][plan["primary"]]
-    difference = arm["differences"][plan["metric"]]
-    proxy_readings = max(facts.proxy_readings, arm["readings"].get("proxy", 0))
-    grid_readings = max(facts.grid_readings, arm["readings"].get("grid", 0))
-    checks = {
-        "the interval includes 0": difference["low"] <= 0 <= difference["high"],
-        "the difference is a loss": difference["high"] < 0,
-        "subjects are unknown, so the interval is image-level": result["resampled"] != "subject",
-        f"the data are {SIMULATED}": SIMULATED in (result["notice"] or ""),
-        "no person has read the images": facts.human_readings == 0,
-        "some readings are by proxy readers (models), not people": proxy_readings > 0,
-        "some verdicts were given for whole pages of a grid": grid_readings > 0,
-        "some approvals rest on readers whom their worklist's rules exclude": (
-            arm["readings"].get("images_on_excluded_readers", 0) > 0
-        ),
-        "the comparison is on the validation split, which is also used to choose": plan["split"] != "test",
-        "one training seed says nothing about the variation between seeds": len(plan["seeds"]) < 2,
-        f"the provenance of {', '.join(result['unknown_provenance'])} is unknown": bool(result["unknown_provenance"]),
-        "an arm or the backbone descends from a withdrawn subject": bool(result.get("affected")),
-        "without the images that look like training images no gain is left": not _gains_without_near_copies(result),
-    }
-    return [reason for reason, holds in checks.items() if holds]
-
-
-def _gains_without_near_copies(result: dict[str, Any]) -> bool:
-    """Whether the difference stays above 0 without the near copies; also where there are none or nobody searched."""
-    others, plan = result.get("without_near_copies"), result["plan"]
-    if not others:
-        return True
-    arm = others["arms"].get(plan["primary"])
-    return bool(arm) and arm["differences"][plan["metric"]]["low"] > 0
 
 
 def state_conclusion(result: dict[str, Any], facts: ReportFacts) -> str:
@@ -107,14 +73,46 @@ def state_conclusion(result: dict[str, Any], facts: ReportFacts) -> str:
         f"{plan['primary']} reached a mean {TITLES[plan['metric']]} of {value:.3f} and {plan['reference']}"
         f" {reference:.3f} on {result['n_units']} {plan['split']} {result['resampled']}s (difference"
         f" {_format_interval(arm['differences'][plan['metric']], signed=True)}, {plan['confidence']:.0%} interval,"
-        f" {len(plan['seeds'])} training seeds)"
+        f" {len(plan['seeds'])} replicates)"
     )
     reasons = reasons_against_a_claim(result, facts)
     if reasons:
-        return f"No gain is claimed: {measured}, but {'; '.join(reasons)}."
+        return f"No gain is claimed: {measured}, but {'; '.join(reasons)}.{_say_of_effect(result)}"
     overlap = f" The weights saw public web images: {OVERLAP}." if result.get("public_web") else ""
     limits = "at equal optimiser steps; it says nothing of other data, sites or models"
     return f"In this study {measured}, {limits}.{overlap}"
+
+
+def _say_of_effect(result: dict[str, Any]) -> str:
+    """Say whether the smallest effect of interest is excluded, where the plan names one."""
+    plan = result["plan"]
+    effect = plan.get("smallest_effect")
+    if effect is None:
+        return ""
+    high = result["arms"][plan["primary"]]["differences"][plan["metric"]]["high"]
+    return f" A gain of {effect:g} or more is {'excluded' if high < effect else 'not excluded'}."
+
+
+def format_against(result: dict[str, Any]) -> str:
+    """Format the primary arm less each other arm that a gain must beat."""
+    plan, against = result["plan"], result.get("against") or {}
+    lines = [f"- minus `{arm}`: {_format_interval(interval, signed=True)}" for arm, interval in against.items()]
+    if not lines:
+        return ""
+    return f"**{TITLES[plan['metric']]} of `{plan['primary']}`** (a gain must be above 0 here too):\n\n" + "\n".join(
+        lines
+    )
+
+
+def describe_openings(result: dict[str, Any]) -> str:
+    """Say how often the test split had been opened before."""
+    if result["plan"]["split"] != "test" or "earlier_openings" not in result:
+        return ""
+    earlier = result["earlier_openings"]
+    times = {0: "for the first time", 1: "after one opening before it"}.get(
+        earlier, f"after {earlier} openings before it"
+    )
+    return f"This study reads the project's test split {times}."
 
 
 def format_table(result: dict[str, Any]) -> str:
@@ -211,10 +209,23 @@ def _describe_method(result: dict[str, Any]) -> str:
         f" weights of the best validation loss; read on the same {result['n_images']} real {plan['split']} images."
         " AUROC is one class against the rest, averaged over classes; calibration error over 15 bins of the top label."
         f"{_describe_preprocessing(result)}"
-        f" {level} Intervals add the variance between seeds to the bootstrap variance ({plan['n_bootstrap']} resamples)"
-        " with Satterthwaite's degrees of freedom. They do not cover the choice of training subjects, nor another fit"
-        f" of the generator. The sentence above is about `{plan['primary']}`, named before; the other differences are"
-        " not adjusted for being several."
+        f" {level} Intervals add the variance between replicates to the bootstrap variance ({plan['n_bootstrap']}"
+        f" resamples) with Satterthwaite's degrees of freedom. {_describe_replicates(plan)} They do not cover"
+        f" another fit of the generator. The sentence above is about `{plan['primary']}`, named before; the other"
+        " differences are not adjusted for being several."
+    )
+
+
+def _describe_replicates(plan: dict[str, Any]) -> str:
+    if plan.get("redraw", "none") == "halves":
+        return (
+            "Two replicates that follow each other train on the two halves of every arm's subjects and synthetic"
+            " images, the next two on another split: the figures are those of half of the images, and the intervals"
+            " cover the choice of training subjects and of synthetic images."
+        )
+    return (
+        "Replicates differ in order and first weights alone: the intervals do not cover the choice of training"
+        " subjects, nor of synthetic images."
     )
 
 

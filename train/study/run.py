@@ -1,8 +1,9 @@
 """Run a study: one adaptation on several arms and seeds, compared on the same held-out subjects."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +22,15 @@ from train.adaptation.run_folder import load_run, read_card
 from train.adaptation.timing import estimate_runs
 from train.backbones.load import load_version
 from train.evaluation.evaluate import predict, select_held_out_rows
-from train.evaluation.intervals import SeedInterval, choose_resampling_units, draw_bootstrap_weights, seed_interval
-from train.evaluation.metrics import LARGEST_VALUES, METRICS, metric_value
+from train.evaluation.intervals import SeedInterval, choose_resampling_units
 from train.evaluation.near_copies import are_near_copies, why_not_measured
 from train.features.feature_cache import FeatureCache
 from train.fitting.device import choose_device
 from train.fitting.kept_array import read_kept_array, write_kept_array
 from train.fitting.timing import OnEstimate
+from train.study.arithmetic import Comparison
 from train.study.comparison import check_arms
+from train.study.draws import halved, unit_of
 from train.study.plan import StudyPlan
 
 Floats = NDArray[np.float64]
@@ -63,7 +65,9 @@ class StudyResult:
     """The result of a study, with all that a report must say about it.
 
     `near_copies` counts the held-out images that look like a training image of another subject in any arm (None: they
-    were not searched), and where there are any, `without_near_copies` has every arm on the others.
+    were not searched), and where there are any, `without_near_copies` has every arm on the others. `against` has the
+    primary arm less each arm that a gain must also beat, `units_per_class` the held-out units with an image of a class,
+    and `earlier_openings` how often this project's test split was opened before.
     """
 
     plan: StudyPlan
@@ -80,6 +84,9 @@ class StudyResult:
     affected: list[str]
     near_copies: int | None
     without_near_copies: ArmsWithoutNearCopies | None
+    against: dict[str, SeedInterval]
+    units_per_class: dict[str, int]
+    earlier_openings: int
 
     def as_json(self) -> dict[str, Any]:
         """Plain values for a file or a database row."""
@@ -97,6 +104,7 @@ def run_study(
     also_affected: Sequence[str] = (),
     on_checked: Callable[[], None] = lambda: None,
     on_estimate: OnEstimate | None = None,
+    earlier_openings: int = 0,
 ) -> StudyResult:
     """Adapt, predict and compare every (arm, seed) of `plan`; what is finished in `out` is not repeated.
 
@@ -114,6 +122,7 @@ def run_study(
     affected = refuse_affected(f"study {plan.name!r}", notes, allow_affected)
     for folder in arms.values():
         check_adaptation(folder, plan.adaptation, backbone)
+    drawn = {(arm, seed): _drawn(arms[arm], plan, seed) for arm in plan.arms for seed in plan.seeds}
     shared = FeatureCache(backbone, feature_directory) if plan.adaptation.method.row.frozen_encoder else None
     _claim_folder(arms, plan, out)
     on_checked()
@@ -128,7 +137,7 @@ def run_study(
         run_dir = out / "runs" / arm / f"seed-{seed}"
         inside = within_step(on_progress, *step)
         run = adapt(
-            arms[arm],
+            drawn[arm, seed],
             plan.run_config(seed),
             run_dir,
             inside,
@@ -138,9 +147,9 @@ def run_study(
             also_affected=affected,
             backbone_digest=backbone.digest,
         )
-        probabilities[arm].append(_predict_run(run, arms[arm], plan.split, shared))
+        probabilities[arm].append(_predict_run(run, drawn[arm, seed], plan.split, shared))
     on_progress(len(jobs), len(jobs), None)
-    result = _compare(arms, plan, out, probabilities)
+    result = _compare(arms, plan, out, probabilities, earlier_openings)
     with whole_file(out / "result.json") as partial:
         partial.write_text(json.dumps(result.as_json(), indent=1, sort_keys=True) + "\n")
     return result
@@ -150,6 +159,10 @@ def _digest_begun_with(plan: StudyPlan, out: Path) -> str | None:
     """The digest of the backbone that the study's first finished run rests on; None before there is one."""
     cards = (out / "runs" / arm / f"seed-{seed}" / "card.json" for arm in plan.arms for seed in plan.seeds)
     return next((str(read_card(path.parent)["backbone"]["digest"]) for path in cards if path.is_file()), None)
+
+
+def _drawn(folder: SnapshotFolder, plan: StudyPlan, replicate: int) -> SnapshotFolder:
+    return halved(folder, replicate) if plan.redraw == "halves" else folder
 
 
 def _claim_folder(arms: Mapping[str, SnapshotFolder], plan: StudyPlan, out: Path) -> None:
@@ -186,21 +199,26 @@ def _read_earlier_predictions(path: Path, folder: SnapshotFolder, split: str) ->
 
 
 def _compare(
-    arms: Mapping[str, SnapshotFolder], plan: StudyPlan, out: Path, probabilities: Mapping[str, list[Floats]]
+    arms: Mapping[str, SnapshotFolder],
+    plan: StudyPlan,
+    out: Path,
+    probabilities: Mapping[str, list[Floats]],
+    earlier_openings: int,
 ) -> StudyResult:
     """Compute metrics of every arm and their paired differences under the same resamples of the held-out subjects."""
     reference = arms[plan.reference]
     rows = select_held_out_rows(reference, plan.split)
     labels = reference.labels(rows)
     resampled, units = choose_resampling_units(rows, reference.subjects)
-    measured = _measure_arms(plan, probabilities, labels, units)
+    comparison = Comparison(plan, labels, units, len({unit_of(row) for row in reference.rows("train")}))
+    measured = comparison.measure(probabilities)
     copies = are_near_copies(list(arms.values()), rows)
     cards = {arm: read_card(out / "runs" / arm / f"seed-{plan.seeds[0]}") for arm in plan.arms}
     results = {
         arm: ArmResult(
             snapshot=arms[arm].name,
             snapshot_digest=arms[arm].digest,
-            n_images=cards[arm]["n_images"],
+            n_images=dict(Counter(row.origin for row in arms[arm].rows("train"))),
             readings=cards[arm]["readings"],
             **measured[arm],
         )
@@ -220,32 +238,16 @@ def _compare(
         public_web=sorted({name for card in cards.values() for name in card["saw"].get("public_web", ())}),
         affected=sorted({line for card in cards.values() for line in card.get("affected", ())}),
         near_copies=None if copies is None else int(copies.sum()),
-        without_near_copies=_compare_others(reference, plan, probabilities, rows, copies),
+        without_near_copies=_compare_others(reference, comparison, probabilities, rows, copies),
+        against=comparison.against(probabilities),
+        units_per_class={name: len(set(units[labels == place])) for place, name in enumerate(reference.classes)},
+        earlier_openings=earlier_openings,
     )
-
-
-def _measure_arms(
-    plan: StudyPlan, probabilities: Mapping[str, list[Floats]], labels: NDArray[np.int64], units: NDArray[np.int64]
-) -> dict[str, dict[str, Any]]:
-    """Compute each arm's values per seed, its metrics, and its differences to the reference."""
-    weights = draw_bootstrap_weights(units, plan.n_bootstrap, seed=0)
-    scores = {arm: dict(_score_metrics(runs, labels, weights)) for arm, runs in probabilities.items()}
-    n_units = int(units.max()) + 1
-    return {
-        arm: {
-            "per_seed": {metric: values.tolist() for metric, (values, _) in scores[arm].items()},
-            "metrics": _intervals(scores[arm], None, n_units, plan),
-            "differences": None
-            if arm == plan.reference
-            else _intervals(scores[arm], scores[plan.reference], n_units, plan),
-        }
-        for arm in plan.arms
-    }
 
 
 def _compare_others(
     reference: SnapshotFolder,
-    plan: StudyPlan,
+    comparison: Comparison,
     probabilities: Mapping[str, list[Floats]],
     rows: list[SnapshotRow],
     copies: NDArray[np.bool_] | None,
@@ -258,32 +260,6 @@ def _compare_others(
         return ArmsWithoutNearCopies(left_out, n_images, 0, {}, why_none)
     others = [row for row, copy in zip(rows, copies, strict=True) if not copy]
     _, units = choose_resampling_units(others, reference.subjects)
+    without = replace(comparison, labels=labels[~copies], units=units)
     kept = {arm: [run[~copies] for run in runs] for arm, runs in probabilities.items()}
-    measured = _measure_arms(plan, kept, labels[~copies], units)
-    return ArmsWithoutNearCopies(left_out, n_images, int(units.max()) + 1, measured, None)
-
-
-def _score_metrics(
-    runs: list[Floats], labels: NDArray[np.int64], weights: Floats
-) -> Iterator[tuple[str, tuple[Floats, Floats]]]:
-    """Yield per metric its value per seed (S,), and its mean over seeds under each resample (n_bootstrap,)."""
-    for name, metric in METRICS.items():
-        per_seed = np.array([metric_value(name, probabilities, labels) for probabilities in runs])
-        yield name, (per_seed, np.mean([metric(probabilities, labels, weights) for probabilities in runs], axis=0))
-
-
-def _intervals(
-    scores: Mapping[str, tuple[Floats, Floats]],
-    reference: Mapping[str, tuple[Floats, Floats]] | None,
-    n_units: int,
-    plan: StudyPlan,
-) -> dict[str, SeedInterval]:
-    """Compute intervals of an arm's metrics, or of their differences to the reference, paired by seed and resample."""
-    intervals = {}
-    for name, (per_seed, resampled) in scores.items():
-        limits = (0.0, LARGEST_VALUES[name])
-        if reference is not None:
-            per_seed, resampled = per_seed - reference[name][0], resampled - reference[name][1]
-            limits = (-LARGEST_VALUES[name], LARGEST_VALUES[name])
-        intervals[name] = seed_interval(per_seed, resampled, n_units, plan.confidence, limits)
-    return intervals
+    return ArmsWithoutNearCopies(left_out, n_images, int(units.max()) + 1, without.measure(kept), None)
