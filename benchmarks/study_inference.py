@@ -26,7 +26,7 @@ RESAMPLES = 100
 
 
 @dataclass(frozen=True)
-class Cell:
+class StudySize:
     """The size of a simulated study."""
 
     replicates: int
@@ -37,11 +37,11 @@ class Cell:
 
 
 CELLS = [
-    Cell(10, 40, 40, 60, 2.0),
-    Cell(10, 20, 20, 300, 2.0),
-    Cell(10, 40, 40, 300, 4.0),
-    Cell(10, 120, 120, 300, 1.0),
-    Cell(50, 20, 20, 300, 2.0),
+    StudySize(10, 40, 40, 60, 2.0),
+    StudySize(10, 20, 20, 300, 2.0),
+    StudySize(10, 40, 40, 300, 4.0),
+    StudySize(10, 120, 120, 300, 1.0),
+    StudySize(50, 20, 20, 300, 2.0),
 ]
 
 
@@ -71,10 +71,10 @@ def halves(random: np.random.Generator, count: int) -> tuple[NDArray[np.int64], 
 
 
 @dataclass(frozen=True)
-class Study:
+class SimulatedStudy:
     """One simulated study: its subjects, and the AUROC of each arm under each resample of the test subjects."""
 
-    cell: Cell
+    cell: StudySize
     random: np.random.Generator
     real: tuple[Floats, Floats]
     added: dict[str, tuple[Floats, Floats] | None]
@@ -82,7 +82,7 @@ class Study:
     weights: Floats
 
     @classmethod
-    def drawn(cls, cell: Cell, seed: int) -> "Study":
+    def drawn(cls, cell: StudySize, seed: int) -> "SimulatedStudy":
         """Draw one."""
         random = np.random.default_rng(seed)
         real, random_arm, approved = (
@@ -134,7 +134,7 @@ def main() -> None:
     for cell in CELLS:
         counts = np.zeros(3, int)
         for seed in range(studies):
-            study = Study.drawn(cell, seed)
+            study = SimulatedStudy.drawn(cell, seed)
             halved, before = study.scores(halved=True), study.scores(halved=False)
             low, high = study.bounds("plus_approved", "plus_random", halved, halved=True)
             old_low, old_high = study.bounds("plus_approved", "plus_random", before, halved=False)

@@ -197,7 +197,8 @@ def t_half_width(variance: float, degrees: float, confidence: float) -> float:
     """Half the width of a Student t interval of a mean with this variance."""
     from scipy.stats import t  # a second to import
 
-    return float(t.ppf((1 + confidence) / 2, degrees)) * variance**0.5
+    half_width: float = t.ppf((1 + confidence) / 2, degrees) * variance**0.5
+    return half_width
 
 
 def with_percentiles(value: float, resampled: Numbers, n: int) -> Estimate:

@@ -1,4 +1,4 @@
-"""Draw the training images of a study's replicates anew: halves of the subjects and of the synthetic images.
+"""Draw the training images of a study's replicates anew, in halves that share no subject and no image.
 
 Two replicates that follow each other split each arm's training images into two halves that share no subject and no
 synthetic image, so they are trained on independent sets. An image or subject falls into the same half in every arm:
