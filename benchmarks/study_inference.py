@@ -116,10 +116,10 @@ class SimulatedStudy:
         difference = scores[arm] - scores[other]
         values, resampled = difference[:, 0], difference[:, 1:].mean(axis=0)
         if halved:
-            found = halves_interval(values, resampled, self.cell.test, self.cell.real, 0.95, (-1, 1))
+            interval = halves_interval(values, resampled, self.cell.test, self.cell.real, 0.95, (-1, 1))
         else:
-            found = seed_interval(values, resampled, self.cell.test, 0.95, (-1, 1))
-        return found.low, found.high
+            interval = seed_interval(values, resampled, self.cell.test, 0.95, (-1, 1))
+        return interval.low, interval.high
 
 
 def main() -> None:

@@ -53,20 +53,20 @@ def predict(project: Project, /, run_name: str, path: Path, out: Path | None, as
     request = asked_on_top(run.prepared, options)
     use_torch_threads(project)
     with progress_bar(f"predicting with {run_name}", quiet=True) as report:
-        found = predict_path(run, path, request, report)
+        predicted = predict_path(run, path, request, report)
     facts = _facts(run, NOT_FOR_DIAGNOSIS)
     if out is not None:
-        write_table(out, found.rows(), facts)
+        write_table(out, predicted.rows(), facts)
     if as_json:
-        left_out = [{"file": item.source_file, "reason": item.reason} for item in found.left_out]
-        emit({**facts, "pictures": found.rows(), "left_out": left_out}, as_json)
+        left_out = [{"file": item.source_file, "reason": item.reason} for item in predicted.left_out]
+        emit({**facts, "pictures": predicted.rows(), "left_out": left_out}, as_json)
     else:
-        _print(found, facts, out)
-    for item in found.left_out:
+        _print(predicted, facts, out)
+    for item in predicted.left_out:
         tell(f"left out: {item}")
-    if found.left_out:
-        tell(f"{len(found.left_out)} left out, {len(found.predictions)} predicted")
-        if any(LIKE_TRAINING in item.reason for item in found.left_out) and "size" not in request.options():
+    if predicted.left_out:
+        tell(f"{len(predicted.left_out)} left out, {len(predicted.predictions)} predicted")
+        if any(LIKE_TRAINING in item.reason for item in predicted.left_out) and "size" not in request.options():
             height, width, *_ = run.card["shape"]
             tell(f"--size {height}x{width} brings pictures of another size to that of the training images")
         click.get_current_context().exit(EXIT_SOME_LEFT_OUT)
@@ -83,7 +83,7 @@ def _facts(run: "RunOfProject", banner: str) -> dict[str, Any]:
     return facts
 
 
-def _print(found: "PredictedPictures", facts: dict[str, Any], out: Path | None) -> None:
+def _print(predicted: "PredictedPictures", facts: dict[str, Any], out: Path | None) -> None:
     """The banner first; then every picture, or with --out how many there are of each class."""
     click.secho(facts["notice"], fg="yellow")
     for name in ("training_notice", "withdrawals"):
@@ -91,14 +91,14 @@ def _print(found: "PredictedPictures", facts: dict[str, Any], out: Path | None) 
             click.echo(f"{name}: {facts[name]}")
     if out is None:
         rows: list[dict[str, Any]] = [
-            {"file": item.file, "predicted": item.predicted, **item.probabilities} for item in found.predictions
+            {"file": item.file, "predicted": item.predicted, **item.probabilities} for item in predicted.predictions
         ]
-        if found.like_training.any():
-            for row, alike in zip(rows, found.like_training, strict=True):
+        if predicted.like_training.any():
+            for row, alike in zip(rows, predicted.like_training, strict=True):
                 row["like a training image"] = "yes" if alike else ""
         emit(rows, False, title=f"run {facts['run']}")
     else:
-        counts = Counter(item.predicted for item in found.predictions)
-        emit({"written": str(out), "pictures": len(found.predictions), "predicted": dict(counts)}, False)
-    if alike := int(found.like_training.sum()):
-        click.secho(f"{alike} of {len(found.predictions)} pictures {SAYS_NOTHING}", fg="yellow")
+        counts = Counter(item.predicted for item in predicted.predictions)
+        emit({"written": str(out), "pictures": len(predicted.predictions), "predicted": dict(counts)}, False)
+    if alike := int(predicted.like_training.sum()):
+        click.secho(f"{alike} of {len(predicted.predictions)} pictures {SAYS_NOTHING}", fg="yellow")
