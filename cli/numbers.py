@@ -44,5 +44,6 @@ SHARE = Real(0, 1)
 INPUT_SIZE = click.IntRange(1, 4096)
 EPSILON = Real(0, 1_000, min_open=True)
 DELTA = Real(0, 1, min_open=True, max_open=True)
+EFFECT = Real(0, 1, min_open=True)
 CLIP = Real(0, 1_000, min_open=True)
 LEARNING_RATE = Real(0, 1e38, min_open=True)  # a 32 bit number; one that is too high is stopped where it diverges

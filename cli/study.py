@@ -6,7 +6,7 @@ import click
 
 from cli.adaptation_options import adaptation_options, adaptation_values
 from cli.backbone_option import backbone_option
-from cli.numbers import IMAGES, LEARNING_RATE, STEPS
+from cli.numbers import EFFECT, IMAGES, LEARNING_RATE, STEPS
 from cli.option_groups import GroupedCommand, option_of
 from cli.removal import remove_command
 from cli.resume import refuse_beside_resume, resume_option
@@ -68,7 +68,7 @@ study.add_command(remove_command(NodeKind.STUDY))
 )
 @click.option(
     "--smallest-effect",
-    type=click.FloatRange(0, 1, min_open=True),
+    type=EFFECT,
     help="The smallest gain of interest: the report says whether it is excluded.",
 )
 @option_of(OPTIMISER_GROUP)(

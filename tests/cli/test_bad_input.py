@@ -206,7 +206,7 @@ def _options_in(place: str, text: str) -> list[tuple[str, str, str]]:
 # Options of other programs (PostgreSQL's, uvicorn, pip), and a variable of a style sheet.
 OTHERS = {"--dbname", "--exit-on-error", "--factory", "--file", "--format", "--heat", "--list", "--no-owner"}
 OTHERS |= {"--no-privileges", "--single-transaction", "--label"}
-OTHERS |= {"--no-deps", "--only-binary", "--no-input", "--disable-pip-version-check", "--dest"}
+OTHERS |= {"--no-deps", "--only-binary", "--no-input", "--disable-pip-version-check", "--dest", "--logdir"}
 
 
 @pytest.mark.slow

@@ -77,6 +77,8 @@ def live_in(project: Project) -> None:
         close_run(session, chain, NOON, "r", {"auroc": 0.7})
         record_evaluation(session, chain, NOON, run, Split.TEST, {"auroc": 0.6})
         close_study(session, chain, NOON, "t", {"gain": False})
+    for directory in ("runs/r", "studies/t"):  # without them their disks would be away
+        (project.root / directory).mkdir(parents=True)
     withdraw(project, LATER, "p1000", "")
     with project.database.write() as session:
         pause_worklist(session, chain, NOON, "w")

@@ -45,7 +45,7 @@ TAMPERINGS = (
     ("UPDATE images SET batch_index = NULL WHERE id = 20", "synthetic images without a batch"),
     ("UPDATE images SET origin = 'altered' WHERE id = 20", "altered images without what they were made from"),
     ("UPDATE images SET file_sha256 = 'short' WHERE id = 3", "whose digests are no SHA-256: 3"),
-    ("UPDATE images SET file_sha256 = replace(hex(zeroblob(32)), '0', 'g') WHERE id = 3", "are no SHA-256: 3"),
+    (f"UPDATE images SET file_sha256 = '{'g' * 64}' WHERE id = 3", "are no SHA-256: 3"),
     ("UPDATE images SET batch_index = 400 WHERE id = 20", "images beyond the size of their batch: 20"),
     ("UPDATE batches SET size = 31", "finished batches that lack images: 1"),
     ("UPDATE screenings SET batch_id = 2", "screened images of another batch"),

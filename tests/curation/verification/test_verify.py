@@ -266,6 +266,7 @@ def test_a_run_without_its_checkpoint_and_a_study_without_its_folder_are_named(f
     ]
     with filled.database.write() as session:
         session.add(Withdrawal(id=1, subject_id=1, reason="asked", plan=[], created_at=NOW))
+        session.flush()
         session.add(Affected(withdrawal_id=1, kind=AffectedKind.RUN, target_id=1))
     [line] = [fault for fault in _verify(filled).faults if fault.startswith("run 'r'")]
     assert line.endswith(
