@@ -241,15 +241,8 @@ def test_a_generator_whose_weights_are_lost_or_altered_is_named(filled: Project,
 def test_a_run_without_its_checkpoint_and_a_study_without_its_folder_are_named(filled: Project) -> None:
     ready = {"status": BuildStatus.READY, "created_at": NOW}
     with filled.database.write() as session:
-        snapshot = Snapshot(
-            name="s",
-            directory="snapshots/s",
-            recipe={},
-            counts={},
-            reading_ids=[],
-            status=BuildStatus.FAILED,
-            created_at=NOW,
-        )
+        failed = ready | {"status": BuildStatus.FAILED}
+        snapshot = Snapshot(name="s", directory="snapshots/s", recipe={}, counts={}, reading_ids=[], **failed)
         session.add(snapshot)
         session.flush()
         session.add(
