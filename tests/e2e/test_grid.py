@@ -278,7 +278,7 @@ def test_axe_finds_nothing_on_a_page_with_marks_in_either_theme(room: Room, new_
     sign_in(page, room, room.reader())
     for theme in ("dark", "light"):
         page.evaluate("theme => localStorage.setItem('rounds-theme', theme)", theme)
-        page.evaluate("localStorage.setItem('rounds-mode', 'single')")
+        page.evaluate("sessionStorage.setItem('rounds-mode', 'single')")
         open_pages(page)
         page.keyboard.press("Shift+ArrowRight")
         assert found_by_axe(page) == []
