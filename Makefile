@@ -32,12 +32,12 @@ demo: $(READY)  ## Run the loop on the simulated cohort, up to the review page i
 demo-auto: $(READY)  ## The whole loop without a person, through a proxy reader, to the study's report
 	$(BIN)/rounds demo $(DEMO)-auto --auto
 
-test: $(READY)  ## Every test (15.5 minutes on two quiet cores: 4,479 tests without a browser 8.5, 134 with one 7)
+test: $(READY)  ## Every test (14.5 minutes on two quiet cores: 4,764 tests without a browser 8, 140 with one 6.5)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --ignore=tests/e2e -m "not alone" -n 2 --dist worksteal
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/e2e -m e2e -n 2 --dist loadfile --no-loadscope-reorder
 	$(BIN)/python -m pytest tests/review_ui -m alone
 
-quick: $(READY)  ## The fast tests of records, reading, imports, exports, pages and commands (2,532; 85 s on two quiet cores)
+quick: $(READY)  ## The fast tests of records, reading, imports, exports, pages and commands (2,614; 81 s on two quiet cores)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --ignore=tests/e2e $(MODELS:%=--ignore=%) -m $(FAST) -n 2 --dist worksteal
 
 quick-models: $(READY)  ## The fast tests of models: of tests/train, tests/generate and tests/screening (923; 73 s)
