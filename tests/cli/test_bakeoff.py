@@ -1,4 +1,4 @@
-"""`rounds bakeoff` writes a folder, runs it, and opens test subjects only when it is told to."""
+"""`rounds bakeoff` writes a folder, runs it, and opens test subjects only when it is printed to."""
 
 import json
 from pathlib import Path
@@ -23,10 +23,10 @@ def test_a_bakeoff_is_written_and_run_and_opens_test_subjects_only_when_told(
     curated: Project, backbone: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "bake"
-    told = run(
+    printed = run(
         curated, "bakeoff", str(folder), "--new", "--snapshot", "real", "--backbone", str(backbone), "--steps", "2"
     )
-    assert "conv-adapter" in told
+    assert "conv-adapter" in printed
     for path in folder.glob("*.toml"):
         if path.stem not in KEPT:
             path.unlink()

@@ -54,7 +54,7 @@ def test_what_one_reader_said_is_not_sent_as_another_who_signed_in_meanwhile(
     second.goto(f"{room.server.url}/rounds/account")
     second.get_by_role("button", name="Sign out", exact=True).click()
     second.wait_for_url("**/rounds/sign-in")
-    said = shown_key(first)
+    judged = shown_key(first)
     first.keyboard.press("a")
     dialog = first.locator("dialog.sign-in")
     expect(dialog).to_contain_text("1 reading is kept on this device")
@@ -66,7 +66,7 @@ def test_what_one_reader_said_is_not_sent_as_another_who_signed_in_meanwhile(
     dialog.locator("[name=password]").fill(PASSWORD)
     dialog.locator("button").click()
     [reading] = room.wait_for_readings(worklist_id, 1)
-    assert reading.key == said
+    assert reading.key == judged
 
 
 def test_an_undo_after_the_worklist_was_closed_is_said_as_one_and_the_image_goes_again(

@@ -115,7 +115,7 @@ def test_the_card_in_the_runs_folder_is_one_of_hugging_face_and_follows_its_eval
     assert (card.data.pipeline_tag, card.data.library_name) == ("image-classification", "transformers")
     [*results] = card.data.eval_results
     assert {result.metric_type for result in results} == {"auroc", "balanced_accuracy", "calibration_error", "brier"}
-    for told in (
+    for statement in (
         "NOT FOR DIAGNOSIS",
         "Intended use",
         "| real, test | 6 of 6 subjects |",
@@ -123,7 +123,7 @@ def test_the_card_in_the_runs_folder_is_one_of_hugging_face_and_follows_its_eval
         "8 subjects",
         "Licence",
     ):
-        assert told in path.read_text()
+        assert statement in path.read_text()
 
 
 def test_what_onnx_cannot_express_is_refused_in_one_line_and_leaves_nothing(
